@@ -1,0 +1,11 @@
+//! Kafka Streams for every language: the host.
+//!
+//! The rooms, in the order in which a record meets them; ARCHITECTURE.md is the map.
+
+pub mod record;
+pub mod topology;
+pub mod transport;
+pub mod store;
+pub mod plugin;
+pub mod operator;
+pub mod task;

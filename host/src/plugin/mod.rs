@@ -1,0 +1,2 @@
+//! Room plugin.
+pub mod port;

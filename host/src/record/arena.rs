@@ -1,0 +1,119 @@
+//! The bytes of one turn.
+
+/// Length that stands for null.
+const NULL: u32 = u32::MAX;
+
+/// Where a field lies in an [`Arena`], or that it is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    chunk: u32,
+    start: u32,
+    len: u32,
+}
+
+/// A chunk of an [`Arena`], to make cells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk(u32);
+
+impl Chunk {
+    /// The cell that covers `len` bytes from `start` on.
+    pub const fn cell(self, start: u32, len: u32) -> Cell {
+        Cell { chunk: self.0, start, len }
+    }
+}
+
+impl Cell {
+    /// No value.
+    pub const NULL: Self = Self { chunk: 0, start: 0, len: NULL };
+    /// A value of no bytes.
+    pub const EMPTY: Self = Self { chunk: 0, start: 0, len: 0 };
+
+    /// Whether this is null, which an empty value is not.
+    pub const fn is_null(self) -> bool {
+        self.len == NULL
+    }
+
+    /// Bytes covered; 0 for null.
+    pub const fn len(self) -> usize {
+        if self.is_null() { 0 } else { self.len as usize }
+    }
+
+    /// Whether no byte is covered (null or empty).
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The bytes of one turn: fetched batches and what operators made of them. Chunks are added and never changed, so a
+/// [`Cell`] stays good until [`Arena::clear`].
+///
+/// ```
+/// use millstream::record::{Arena, Cell};
+/// let mut arena = Arena::default();
+/// let chunk = arena.push(b"keyvalue".to_vec());
+/// assert_eq!(arena.get(chunk.cell(3, 5)), Some(&b"value"[..]));
+/// assert_eq!(arena.get(Cell::NULL), None);
+/// ```
+#[derive(Debug, Default)]
+pub struct Arena {
+    chunks: Vec<Vec<u8>>,
+}
+
+impl Arena {
+    /// Takes bytes in.
+    ///
+    /// # Panics
+    /// If the chunk is 4 GiB or more, or there are 2^32 chunks; batches are bounded far below that.
+    #[expect(clippy::expect_used, reason = "documented; callers bound what they push")]
+    pub fn push(&mut self, bytes: Vec<u8>) -> Chunk {
+        assert!(bytes.len() < NULL as usize, "a chunk of {} bytes", bytes.len());
+        self.chunks.push(bytes);
+        Chunk(u32::try_from(self.chunks.len() - 1).expect("fewer than 2^32 chunks"))
+    }
+
+    /// Takes bytes in and returns the cell of all of them.
+    pub fn push_cell(&mut self, bytes: Vec<u8>) -> Cell {
+        #[expect(clippy::cast_possible_truncation, reason = "push asserts it")]
+        let len = bytes.len() as u32;
+        self.push(bytes).cell(0, len)
+    }
+
+    /// Copies bytes in; none is null.
+    pub fn copy(&mut self, bytes: Option<&[u8]>) -> Cell {
+        bytes.map_or(Cell::NULL, |bytes| self.push_cell(bytes.to_vec()))
+    }
+
+    /// The bytes of a cell; none for null.
+    #[expect(clippy::indexing_slicing, reason = "cells come from this arena's chunks")]
+    pub fn get(&self, cell: Cell) -> Option<&[u8]> {
+        if cell.is_null() {
+            return None;
+        }
+        if cell.len == 0 {
+            return Some(&[]);
+        }
+        let start = cell.start as usize;
+        Some(&self.chunks[cell.chunk as usize][start..start + cell.len as usize])
+    }
+
+    /// The bytes of a cell; empty for null.
+    pub fn bytes(&self, cell: Cell) -> &[u8] {
+        self.get(cell).unwrap_or_default()
+    }
+
+    /// All bytes of a chunk.
+    #[expect(clippy::indexing_slicing, reason = "chunks come from this arena")]
+    pub fn chunk(&self, chunk: Chunk) -> &[u8] {
+        &self.chunks[chunk.0 as usize]
+    }
+
+    /// Lets go of everything; cells made before are void.
+    pub fn clear(&mut self) {
+        self.chunks.clear();
+    }
+
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum()
+    }
+}
