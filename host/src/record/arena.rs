@@ -1,5 +1,7 @@
 //! The bytes of one turn.
 
+use std::sync::Arc;
+
 /// Length that stands for null.
 const NULL: u32 = u32::MAX;
 
@@ -16,6 +18,9 @@ pub struct Cell {
 pub struct Chunk(u32);
 
 impl Chunk {
+    /// The first chunk: where cells lie that are relative to a buffer of their own.
+    pub const FIRST: Self = Self(0);
+
     /// The cell that covers `len` bytes from `start` on.
     pub const fn cell(self, start: u32, len: u32) -> Cell {
         Cell { chunk: self.0, start, len }
@@ -27,6 +32,22 @@ impl Cell {
     pub const NULL: Self = Self { chunk: 0, start: 0, len: NULL };
     /// A value of no bytes.
     pub const EMPTY: Self = Self { chunk: 0, start: 0, len: 0 };
+
+    /// The same stretch of another chunk: a cell that was made relative to a buffer becomes one of the arena's once the
+    /// buffer is shared with it.
+    #[must_use]
+    pub const fn moved(self, chunk: Chunk) -> Self {
+        Self { chunk: chunk.0, ..self }
+    }
+
+    /// The bytes of a cell that lies in `buffer`; none for null, or if it does not fit.
+    pub fn of(self, buffer: &[u8]) -> Option<&[u8]> {
+        if self.is_null() {
+            return None;
+        }
+        let start = self.start as usize;
+        buffer.get(start..start + self.len as usize)
+    }
 
     /// Whether this is null, which an empty value is not.
     pub const fn is_null(self) -> bool {
@@ -56,7 +77,7 @@ impl Cell {
 /// ```
 #[derive(Debug, Default)]
 pub struct Arena {
-    chunks: Vec<Vec<u8>>,
+    chunks: Vec<Arc<Vec<u8>>>,
 }
 
 impl Arena {
@@ -64,8 +85,16 @@ impl Arena {
     ///
     /// # Panics
     /// If the chunk is 4 GiB or more, or there are 2^32 chunks; batches are bounded far below that.
-    #[expect(clippy::expect_used, reason = "documented; callers bound what they push")]
     pub fn push(&mut self, bytes: Vec<u8>) -> Chunk {
+        self.share(Arc::new(bytes))
+    }
+
+    /// Takes a share of bytes that others go on holding (a fetched batch that lasts for several turns).
+    ///
+    /// # Panics
+    /// As [`Arena::push`].
+    #[expect(clippy::expect_used, reason = "documented; callers bound what they push")]
+    pub fn share(&mut self, bytes: Arc<Vec<u8>>) -> Chunk {
         assert!(bytes.len() < NULL as usize, "a chunk of {} bytes", bytes.len());
         self.chunks.push(bytes);
         Chunk(u32::try_from(self.chunks.len() - 1).expect("fewer than 2^32 chunks"))
@@ -114,6 +143,6 @@ impl Arena {
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        self.chunks.iter().map(Vec::capacity).sum()
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 }
