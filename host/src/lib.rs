@@ -7,5 +7,3 @@ pub mod topology;
 pub mod transport;
 pub mod store;
 pub mod plugin;
-pub mod operator;
-pub mod task;

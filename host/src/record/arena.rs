@@ -40,6 +40,14 @@ impl Cell {
         Self { chunk: chunk.0, ..self }
     }
 
+    /// A stretch of this cell: `len` bytes from its byte `start` on, which the caller has checked to lie within it.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a cell is shorter than the cell")]
+    pub const fn part(self, start: usize, len: usize) -> Self {
+        debug_assert!(start + len <= self.len());
+        Self { chunk: self.chunk, start: self.start + start as u32, len: len as u32 }
+    }
+
     /// The bytes of a cell that lies in `buffer`; none for null, or if it does not fit.
     pub fn of(self, buffer: &[u8]) -> Option<&[u8]> {
         if self.is_null() {
@@ -78,7 +86,12 @@ impl Cell {
 #[derive(Debug, Default)]
 pub struct Arena {
     chunks: Vec<Arc<Vec<u8>>>,
+    /// The chunk that small fields are appended to.
+    open: Option<u32>,
 }
+
+/// Bytes after which a new chunk is opened for small fields, so that growing one copies little.
+const OPEN_CHUNK_BYTES: usize = 256 * 1024;
 
 impl Arena {
     /// Takes bytes in.
@@ -107,9 +120,28 @@ impl Arena {
         self.push(bytes).cell(0, len)
     }
 
-    /// Copies bytes in; none is null.
+    /// Copies bytes in; none is null. Small fields share a chunk, so that this seldom allocates.
     pub fn copy(&mut self, bytes: Option<&[u8]>) -> Cell {
-        bytes.map_or(Cell::NULL, |bytes| self.push_cell(bytes.to_vec()))
+        bytes.map_or(Cell::NULL, |bytes| self.write(|chunk| chunk.extend_from_slice(bytes)))
+    }
+
+    /// Lets `fill` append to a chunk, and returns the cell of what it appended.
+    ///
+    /// # Panics
+    /// As [`Arena::push`].
+    #[expect(clippy::cast_possible_truncation, reason = "push asserts the bound for what is larger than a chunk")]
+    pub fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Cell {
+        let open = self.open.and_then(|open| self.chunks.get(open as usize));
+        if open.is_none_or(|chunk| chunk.len() >= OPEN_CHUNK_BYTES) {
+            let chunk = self.push(Vec::new());
+            self.open = Some(chunk.0);
+        }
+        let index = self.open.unwrap_or_default();
+        let Some(chunk) = self.chunks.get_mut(index as usize).and_then(Arc::get_mut) else { return Cell::EMPTY };
+        let start = chunk.len();
+        fill(chunk);
+        assert!(chunk.len() < NULL as usize, "a chunk of {} bytes", chunk.len());
+        Cell { chunk: index, start: start as u32, len: (chunk.len() - start) as u32 }
     }
 
     /// The bytes of a cell; none for null.
@@ -139,6 +171,7 @@ impl Arena {
     /// Lets go of everything; cells made before are void.
     pub fn clear(&mut self) {
         self.chunks.clear();
+        self.open = None;
     }
 
     /// Bytes held.

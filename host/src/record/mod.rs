@@ -6,6 +6,7 @@
 
 mod arena;
 pub mod batch;
+pub mod change;
 mod partitioner;
 mod path;
 mod row;
@@ -26,6 +27,12 @@ impl Topic {
     /// Wraps a name as it is; [`crate::topology`] checks that it is legal in Kafka.
     pub fn new(name: &str) -> Self {
         Self(name.into())
+    }
+
+    /// Whether Kafka takes the name: 1 to 249 of `[a-zA-Z0-9._-]`, and not `.` or `..`.
+    pub fn is_legal(name: &str) -> bool {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        (1..=249).contains(&name.len()) && name.bytes().all(legal) && !matches!(name, "." | "..")
     }
 
     /// The name.

@@ -1,1 +1,395 @@
-//! Room task.
+//! One partition's work: turn, commit, restore, dead letters.
+//!
+//! A task is a state machine without I/O. It is fed fetched batches, takes them through its subtopology turn by turn,
+//! and hands in what a transaction has to hold; then it hears that the transaction was committed, or that it was not.
+//!
+//! ```text
+//!   feed -> turn -> turn -> ... -> hand_in -> committed
+//!                                        \-> rollback (to the last commit)
+//! ```
+
+mod build;
+mod dead_letter;
+mod input;
+mod outbox;
+
+pub use build::{Assembly, Blueprint};
+pub use input::{Input, QUEUE_BYTES_MAX};
+pub use outbox::{BATCH_BYTES_MAX, Outbox, Topics};
+
+use crate::operator::{Context, Effects, Operator, Stop};
+use crate::plugin::port::Instance;
+use crate::record::batch::{BatchBuilder, Compression, Record};
+use crate::record::{Cell, Chunk, Offset, Partition, Path, Row, Topic, TopicPartition, Turn, change};
+use crate::store::{KeyValueStore, StoreError};
+use crate::topology::plan::{Input as From, Payload};
+use crate::transport::{Fetched, Transaction};
+use std::fmt;
+use std::sync::Arc;
+
+/// Records that one turn takes at most: enough to fill a call into a plugin, few enough to stay in the cache.
+pub const TURN_ROWS_MAX: usize = 1024;
+/// Bytes of records that one turn takes at most, unless the first is larger.
+pub const TURN_BYTES_MAX: usize = 256 * 1024;
+
+/// `<subtopology>_<partition>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    /// Index of the subtopology in the plan.
+    pub subtopology: usize,
+    /// The partition of its source topics.
+    pub partition: Partition,
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.subtopology, self.partition)
+    }
+}
+
+/// An input record of the turn at hand.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where it was read.
+    pub partition: TopicPartition,
+    /// Its offset.
+    pub offset: Offset,
+    /// The record itself.
+    pub row: Row,
+}
+
+/// A step at its place.
+struct Step {
+    operator: Box<dyn Operator>,
+    inputs: Vec<From>,
+    /// For each output how many steps read it, so that rows that go several ways learn which one they went.
+    readers: Vec<u32>,
+    /// Whether its rows go to one of several outputs, so that their places must be noted before.
+    splits: bool,
+}
+
+/// A store of the task and its changelog.
+struct ChangelogOf {
+    partition: TopicPartition,
+    builder: BatchBuilder,
+}
+
+/// One partition's work.
+pub struct Task {
+    id: TaskId,
+    steps: Vec<Step>,
+    inputs: Vec<Input>,
+    stores: Vec<KeyValueStore>,
+    changelogs: Vec<Option<ChangelogOf>>,
+    plugins: Vec<Box<dyn Instance>>,
+    /// Topics of its sinks, by [`crate::operator::Emission::topic`].
+    sinks: Vec<Topic>,
+    dead_letter_topic: Option<Topic>,
+    /// Whether paths meet again, so that rows must know their ways.
+    meets: bool,
+    outbox: Outbox,
+    turn: Turn,
+    origins: Vec<Origin>,
+    effects: Effects,
+    outputs: Vec<Vec<Vec<Row>>>,
+    committed: Vec<Offset>,
+    turn_rows_max: usize,
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    /// Input records taken.
+    pub records: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Records dropped (see [`Effects::dropped`]).
+    pub dropped: u64,
+    /// Records dead-lettered.
+    pub dead_letters: usize,
+}
+
+impl Task {
+    /// Its id.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Its inputs.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Its stores, in the order of the plan.
+    pub fn stores(&mut self) -> &mut [KeyValueStore] {
+        &mut self.stores
+    }
+
+    /// Bytes that wait for the commit: outputs and changed state.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.outbox.bytes() + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
+    }
+
+    /// Takes fetched batches in for input `index`.
+    ///
+    /// # Errors
+    /// [`Stop::Damaged`] if a batch is damaged.
+    pub fn feed(&mut self, index: usize, fetched: Fetched) -> Result<(), Stop> {
+        self.inputs.get_mut(index).map_or(Ok(()), |input| input.feed(fetched))
+    }
+
+    /// Takes the next records, lowest timestamp first among the partitions, through all operators. Taking none is no
+    /// error.
+    ///
+    /// # Errors
+    /// See [`Stop`]. The task must then be rolled back before anything else.
+    pub fn turn(&mut self, topics: &mut dyn Topics) -> Result<Turned, Stop> {
+        let bytes = self.gather()?;
+        let records = self.origins.len();
+        if records == 0 {
+            return Ok(Turned::default());
+        }
+        self.run(false)?;
+        self.settle(records, bytes, topics)
+    }
+
+    /// Forgets the turn before.
+    fn begin(&mut self) {
+        self.turn.clear();
+        self.origins.clear();
+        self.outputs.iter_mut().flatten().for_each(Vec::clear);
+    }
+
+    /// Chooses the records of a turn and makes rows of them.
+    fn gather(&mut self) -> Result<usize, Stop> {
+        self.begin();
+        let mut bytes = 0;
+        while self.origins.len() < self.turn_rows_max && bytes < TURN_BYTES_MAX {
+            let Some((index, until)) = self.choose() else { break };
+            bytes += self.take(index, until, bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// The input whose head record has the lowest timestamp, and the timestamp up to which it may go on before another
+    /// input's turn comes.
+    fn choose(&self) -> Option<(usize, i64)> {
+        let mut best: Option<(usize, i64)> = None;
+        let mut until = i64::MAX;
+        for (index, input) in self.inputs.iter().enumerate() {
+            let Some(head) = input.head() else { continue };
+            match best {
+                Some((_, lowest)) if lowest <= head => until = until.min(head),
+                _ => {
+                    until = best.map_or(until, |(_, lowest)| until.min(lowest.saturating_sub(1)));
+                    best = Some((index, head));
+                }
+            }
+        }
+        best.map(|(index, _)| (index, until))
+    }
+
+    /// Takes records of one batch of an input, as long as their timestamps allow.
+    #[expect(clippy::indexing_slicing, reason = "choose gives an index of inputs, and outputs has an entry a step")]
+    fn take(&mut self, index: usize, until: i64, taken: usize) -> Result<usize, Stop> {
+        let input = &mut self.inputs[index];
+        let Some(buffer) = input.bytes().cloned() else { return Ok(0) };
+        let chunk = self.turn.arena.share(Arc::clone(&buffer));
+        let rows = &mut self.outputs[input.step][0];
+        let mut bytes = 0;
+        while self.origins.len() < self.turn_rows_max && taken + bytes < TURN_BYTES_MAX {
+            let same = input.bytes().is_some_and(|bytes| Arc::ptr_eq(bytes, &buffer));
+            let Some(record) = input.head().filter(|head| same && *head <= until).and_then(|_| input.take()) else {
+                break;
+            };
+            let partition = &input.partition;
+            if record.timestamp < 0 {
+                let (partition, offset) = (partition.clone(), record.offset);
+                return Err(Stop::Timestamp { partition, offset, timestamp: record.timestamp });
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "bounded by TURN_ROWS_MAX")]
+            let row = row_of(&record, chunk, self.origins.len() as u32);
+            bytes += row.key.len() + row.value.len() + row.headers.len();
+            self.origins.push(Origin { partition: partition.clone(), offset: record.offset, row });
+            rows.push(match input.payload {
+                Payload::Plain => row,
+                Payload::Change => changed(row, &mut self.turn).ok_or_else(|| Stop::Damaged {
+                    partition: partition.clone(),
+                    reason: format!("the record at offset {} is no change of a table", record.offset),
+                })?,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Takes the rows of the source steps through the others, in order; or, at a commit, what operators held back.
+    #[expect(clippy::indexing_slicing, reason = "steps and outputs are of one length, and inputs come before")]
+    fn run(&mut self, flush: bool) -> Result<(), Stop> {
+        for index in 0..self.steps.len() {
+            let (before, after) = self.outputs.split_at_mut(index);
+            let outputs = after[0].as_mut_slice();
+            let rows = arriving(&self.steps, index, before, self.meets, &mut self.turn);
+            let step = &mut self.steps[index];
+            let mut cx = Context {
+                turn: &mut self.turn,
+                stores: &mut self.stores,
+                plugins: &mut self.plugins,
+                effects: &mut self.effects,
+            };
+            if !rows.is_empty() {
+                step.operator.run(&rows, &mut cx, outputs)?;
+            }
+            if flush {
+                step.operator.flush(&mut cx, outputs)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the turn's emissions and dead letters into the outbox.
+    fn settle(&mut self, records: usize, bytes: usize, topics: &mut dyn Topics) -> Result<Turned, Stop> {
+        let mut emissions = std::mem::take(&mut self.effects.emissions);
+        if self.meets {
+            let paths = &self.turn.paths;
+            emissions.sort_by(|a, b| {
+                a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path))
+            });
+        }
+        for emission in &emissions {
+            let topic = emission.chosen.as_ref().or_else(|| self.sinks.get(emission.topic));
+            let Some(topic) = topic else { continue };
+            let place = self.outbox.topic(topic, topics)?;
+            self.outbox.push(place, &emission.row, &self.turn.arena, self.id.partition);
+        }
+        emissions.clear();
+        self.effects.emissions = emissions;
+        let dead_letters = self.post(topics)?;
+        let dropped = std::mem::take(&mut self.effects.dropped);
+        Ok(Turned { records, bytes, dropped, dead_letters })
+    }
+
+    /// Writes the turn's dead letters.
+    fn post(&mut self, topics: &mut dyn Topics) -> Result<usize, Stop> {
+        let mut dead = std::mem::take(&mut self.effects.dead);
+        let Some(topic) = self.dead_letter_topic.as_ref().filter(|_| !dead.is_empty()) else { return Ok(0) };
+        let place = self.outbox.topic(topic, topics)?;
+        let paths = &self.turn.paths;
+        dead.sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
+        for failure in &dead {
+            let Some(origin) = self.origins.get(failure.row.origin as usize) else { continue };
+            let row = dead_letter::letter(failure, origin, &mut self.turn);
+            self.outbox.push(place, &row, &self.turn.arena, self.id.partition);
+        }
+        Ok(dead.len())
+    }
+
+    /// Hands in everything since the last commit. May be followed by [`Task::committed`] or [`Task::rollback`] only.
+    ///
+    /// # Errors
+    /// See [`Stop`]; the task must then be rolled back.
+    pub fn hand_in(&mut self, transaction: &mut Transaction, topics: &mut dyn Topics) -> Result<Turned, Stop> {
+        self.begin();
+        self.run(true)?;
+        let turned = self.settle(0, 0, topics)?;
+        self.outbox.drain(transaction);
+        for (store, changelog) in self.stores.iter_mut().zip(&mut self.changelogs) {
+            log_changes(store, changelog.as_mut(), transaction)?;
+        }
+        for (input, committed) in self.inputs.iter().zip(&self.committed) {
+            if input.position != *committed {
+                transaction.offsets.push((input.partition.clone(), input.position));
+            }
+        }
+        Ok(turned)
+    }
+
+    /// The transaction that it handed in to was committed.
+    pub fn committed(&mut self) {
+        self.stores.iter_mut().for_each(KeyValueStore::committed);
+        self.committed = self.inputs.iter().map(|input| input.position).collect();
+    }
+
+    /// The transaction was not committed: back to where the last commit left it.
+    pub fn rollback(&mut self) {
+        self.outbox.clear();
+        self.effects = Effects::default();
+        self.stores.iter_mut().for_each(KeyValueStore::rollback);
+        for (input, committed) in self.inputs.iter_mut().zip(&self.committed) {
+            input.rewind(*committed);
+        }
+    }
+}
+
+/// A record of a shared buffer as a row of the turn.
+fn row_of(record: &Record, chunk: Chunk, origin: u32) -> Row {
+    Row {
+        timestamp: record.timestamp,
+        origin,
+        path: Path::ROOT,
+        key: record.key.moved(chunk),
+        value: record.value.moved(chunk),
+        old: Cell::NULL,
+        headers: record.headers.moved(chunk),
+    }
+}
+
+/// A row whose value is a change, taken apart.
+fn changed(row: Row, turn: &mut Turn) -> Option<Row> {
+    let (new, old) = change::cells(row.value, &turn.arena)?;
+    Some(Row { value: new, old, ..row })
+}
+
+/// The rows that reach step `index`, in the order in which one record at a time would have brought them. Where an
+/// output has several readers, and where rows are spread over several outputs, each row notes which way it goes.
+#[expect(clippy::indexing_slicing, reason = "the plan's inputs name earlier steps and their outputs")]
+fn arriving(steps: &[Step], index: usize, before: &[Vec<Vec<Row>>], meets: bool, turn: &mut Turn) -> Vec<Row> {
+    let step = &steps[index];
+    let mut rows = Vec::new();
+    for input in &step.inputs {
+        let from = rows.len();
+        rows.extend_from_slice(&before[input.step][input.output]);
+        if meets && steps[input.step].readers[input.output] > 1 {
+            note_way(&mut rows[from..], index, turn);
+        }
+    }
+    if step.inputs.len() > 1 {
+        turn.sort(&mut rows);
+    }
+    if meets && step.splits {
+        note_way(&mut rows, index, turn);
+    }
+    rows
+}
+
+/// Notes that these rows, the whole output of a step, go to step `reader`.
+#[expect(clippy::cast_possible_truncation, reason = "a turn has far fewer than 2^32 rows, a plan fewer steps")]
+fn note_way(rows: &mut [Row], reader: usize, turn: &mut Turn) {
+    for (place, row) in rows.iter_mut().enumerate() {
+        row.path = turn.paths.step(row.path, place as u32, reader as u32);
+    }
+}
+
+/// Writes a store's changes, and their changelog records, into the transaction.
+fn log_changes(
+    store: &mut KeyValueStore,
+    changelog: Option<&mut ChangelogOf>,
+    transaction: &mut Transaction,
+) -> Result<(), StoreError> {
+    let Some(ChangelogOf { partition, builder }) = changelog else {
+        return store.prepare(&mut transaction.state, None);
+    };
+    let outputs = &mut transaction.outputs;
+    store.prepare(
+        &mut transaction.state,
+        Some(&mut |key, timestamp, value| {
+            builder.append(timestamp, Some(key), value, &[]);
+            if builder.size() >= BATCH_BYTES_MAX {
+                outputs.push((partition.clone(), builder.finish()));
+            }
+        }),
+    )?;
+    if builder.count() > 0 {
+        outputs.push((partition.clone(), builder.finish()));
+    }
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! From rows to a plugin and back: batches are packed, poison rows are found and set aside.
+
+use super::{Context, Stop, settle};
+use crate::plugin::port::{CallError, Columns, Fields, Instance, NULL, Node, Outcome, SAME};
+use crate::record::{Arena, Cell, Chunk, Row, headers};
+use crate::topology::plan::OnError;
+
+/// Rows a call at most: from 256 rows on a call's fixed cost is noise; more than this and the batch falls out of the
+/// second-level cache.
+pub const CALL_ROWS_MAX: usize = 1024;
+/// Bytes a call at most, unless a single row is larger: what fits into a second-level cache beside the guest's copy.
+pub const CALL_BYTES_MAX: usize = 256 * 1024;
+
+/// A row that a user's function failed on.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The row as it reached the node.
+    pub row: Row,
+    /// The node's name.
+    pub node: String,
+    /// The plugin's name in the manifest and its digest.
+    pub plugin: (String, String),
+    /// The operator's name in the plugin.
+    pub operator: String,
+    /// What kind of failure it was, for `__streams.errors.exception`.
+    pub class: &'static str,
+    /// What the plugin said.
+    pub reason: String,
+    /// Guest frames if it trapped.
+    pub backtrace: String,
+}
+
+/// One use of a plugin's operator by a node.
+#[derive(Debug)]
+pub struct Caller {
+    plugin: usize,
+    node: Node,
+    reads: Fields,
+    name: String,
+    operator: String,
+    policy: OnError,
+    columns: Columns,
+}
+
+/// What a call brought, row by row.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Output rows, each with the index of the input row it comes from.
+    pub rows: Vec<(u32, Row)>,
+    /// Input rows that failed, ascending. They were dealt with by the node's policy.
+    pub failed: Vec<u32>,
+}
+
+impl Answer {
+    /// Whether input row `index` failed.
+    pub fn has_failed(&self, index: u32) -> bool {
+        self.failed.binary_search(&index).is_ok()
+    }
+}
+
+/// What a [`Caller`] is made of.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// Index of the instance in [`Context::plugins`].
+    pub plugin: usize,
+    /// The number that the instance knows this use by.
+    pub node: Node,
+    /// What the operator reads.
+    pub reads: Fields,
+    /// The node's name in the manifest.
+    pub name: String,
+    /// The operator's name in the plugin.
+    pub operator: String,
+    /// What happens to rows that fail.
+    pub policy: OnError,
+}
+
+impl Caller {
+    /// A caller for one use of an operator, which was opened on the instance.
+    pub fn new(usage: Use) -> Self {
+        let Use { plugin, node, reads, name, operator, policy } = usage;
+        Self { plugin, node, reads, name, operator, policy, columns: Columns::default() }
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The instance's index, the node's number and what the operator reads.
+    pub(super) fn target(&self) -> (usize, Node, Fields) {
+        (self.plugin, self.node, self.reads)
+    }
+
+    /// Runs a stateless operator over all rows, in calls of bounded size. Rows that fail follow the node's policy.
+    pub fn transform(&mut self, rows: &[Row], cx: &mut Context<'_>) -> Result<Answer, Stop> {
+        let mut answer = Answer::default();
+        let mut from = 0;
+        while from < rows.len() {
+            let until = from + fitting(rows.get(from..).unwrap_or_default());
+            self.attempt(rows, from..until, cx, &mut answer)?;
+            from = until;
+        }
+        Ok(answer)
+    }
+
+    /// One call; if the plugin breaks down the rows are halved (or cut at the row that it named) until the culprit
+    /// stands alone.
+    fn attempt(
+        &mut self,
+        rows: &[Row],
+        range: std::ops::Range<usize>,
+        cx: &mut Context<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), Stop> {
+        let Some(batch) = rows.get(range.clone()).filter(|batch| !batch.is_empty()) else {
+            return Ok(());
+        };
+        let mut columns = std::mem::take(&mut self.columns);
+        pack(batch, self.reads, &cx.turn.arena, &mut columns);
+        let instance = instance(cx.plugins, self.plugin);
+        let result = instance.transform(self.node, &columns);
+        self.columns = columns;
+        match result {
+            Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),
+            Err(error) => {
+                self.recover(cx)?;
+                if batch.len() == 1 {
+                    return self.give_up(batch, range.start, &error, cx, answer);
+                }
+                for part in isolate(&range, &error) {
+                    self.attempt(rows, part, cx, answer)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A new instance in place of one that broke down.
+    pub(super) fn recover(&self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let reset = instance(cx.plugins, self.plugin).reset();
+        reset.map_err(|error| Stop::Plugin { node: self.name.clone(), error })
+    }
+
+    fn give_up(
+        &self,
+        batch: &[Row],
+        start: usize,
+        error: &CallError,
+        cx: &mut Context<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), Stop> {
+        let Some(row) = batch.first() else { return Ok(()) };
+        answer.failed.push(index(start));
+        self.fail(*row, error, cx)
+    }
+
+    /// Deals with a row on which the plugin broke down.
+    pub(super) fn fail(&self, row: Row, error: &CallError, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let (class, backtrace) = match error {
+            CallError::Trap { backtrace, .. } => ("millstream.PluginTrapped", backtrace.clone()),
+            CallError::Timeout { .. } => ("millstream.PluginTimedOut", String::new()),
+            CallError::Memory { .. } => ("millstream.PluginMemoryExceeded", String::new()),
+            CallError::Invalid { .. } | CallError::Refused { .. } => ("millstream.PluginBrokeContract", String::new()),
+        };
+        self.settle(row, class, error.to_string(), backtrace, cx)
+    }
+
+    /// Deals with a row that the plugin itself declared failed.
+    pub(super) fn refuse(&self, row: Row, reason: String, cx: &mut Context<'_>) -> Result<(), Stop> {
+        self.settle(row, "millstream.RecordFailed", reason, String::new(), cx)
+    }
+
+    fn settle(
+        &self,
+        row: Row,
+        class: &'static str,
+        reason: String,
+        backtrace: String,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Stop> {
+        let (plugin, digest) = instance(cx.plugins, self.plugin).identity();
+        let plugin = (plugin.to_owned(), digest.to_owned());
+        let operator = self.operator.clone();
+        let failure = Failure { row, node: self.name.clone(), plugin, operator, class, reason, backtrace };
+        settle(failure, self.policy, &self.name, cx.effects)
+    }
+
+    fn accept(
+        &self,
+        outcome: Outcome,
+        batch: &[Row],
+        start: usize,
+        cx: &mut Context<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), Stop> {
+        let failures = unpack(outcome, batch, start, &mut cx.turn.arena, &mut answer.rows);
+        for failure in failures {
+            let Some(row) = batch.get(failure.row as usize) else { continue };
+            answer.failed.push(index(start) + failure.row);
+            self.refuse(*row, failure.reason, cx)?;
+        }
+        Ok(())
+    }
+}
+
+/// The instance that a caller speaks to.
+#[expect(clippy::indexing_slicing, reason = "the task that made the caller made its instance")]
+pub(super) fn instance<'a>(plugins: &'a mut [Box<dyn Instance>], plugin: usize) -> &'a mut dyn Instance {
+    plugins[plugin].as_mut()
+}
+
+/// A row's place as the contract counts.
+#[expect(clippy::cast_possible_truncation, reason = "a turn has far fewer than 2^32 rows")]
+pub(super) const fn index(place: usize) -> u32 {
+    place as u32
+}
+
+/// How many of the rows go into one call; at least one.
+pub(super) fn fitting(rows: &[Row]) -> usize {
+    let mut bytes = 0;
+    for (count, row) in rows.iter().take(CALL_ROWS_MAX).enumerate() {
+        bytes += row.key.len() + row.value.len() + row.headers.len();
+        if bytes > CALL_BYTES_MAX && count > 0 {
+            return count;
+        }
+    }
+    rows.len().min(CALL_ROWS_MAX)
+}
+
+/// The parts to try in turn after the range broke down: before, at and after the row that the plugin named, or halves.
+pub(super) fn isolate(range: &std::ops::Range<usize>, error: &CallError) -> Vec<std::ops::Range<usize>> {
+    let named = match error {
+        CallError::Trap { row: Some(row), .. } => Some(range.start + *row as usize).filter(|row| range.contains(row)),
+        _ => None,
+    };
+    match named {
+        Some(row) => vec![range.start..row, row..row + 1, row + 1..range.end],
+        None => {
+            let middle = range.start + range.len() / 2;
+            vec![range.start..middle, middle..range.end]
+        }
+    }
+}
+
+/// Packs rows into columns; only the fields that the operator reads.
+pub(super) fn pack(rows: &[Row], reads: Fields, arena: &Arena, columns: &mut Columns) {
+    columns.clear();
+    let headers = reads.headers && rows.iter().any(|row| !row.headers.is_empty());
+    for row in rows {
+        if reads.timestamp {
+            columns.timestamps.push(row.timestamp);
+        }
+        if reads.key {
+            columns.key_lengths.push(push(row.key, arena, &mut columns.bytes));
+        }
+        let value = if reads.value { row.value } else { Cell::EMPTY };
+        columns.value_lengths.push(push(value, arena, &mut columns.bytes));
+        if headers {
+            let before = columns.bytes.len();
+            headers::to_block(arena.bytes(row.headers), &mut columns.bytes);
+            columns.header_lengths.push(index(columns.bytes.len() - before));
+        }
+    }
+}
+
+fn push(cell: Cell, arena: &Arena, bytes: &mut Vec<u8>) -> u32 {
+    match arena.get(cell) {
+        None => NULL,
+        Some(field) => {
+            bytes.extend_from_slice(field);
+            index(field.len())
+        }
+    }
+}
+
+/// Turns a checked outcome into rows, each derived from its input row; returns the failures.
+fn unpack(
+    outcome: Outcome,
+    batch: &[Row],
+    start: usize,
+    arena: &mut Arena,
+    rows: &mut Vec<(u32, Row)>,
+) -> Vec<crate::plugin::port::Failure> {
+    let Outcome { sources, routes: _, timestamps, key_lengths, value_lengths, header_lengths, bytes, failures } = outcome;
+    let chunk = arena.push(bytes);
+    let mut at = 0;
+    rows.reserve(sources.len());
+    for (place, source) in sources.iter().enumerate() {
+        let Some(mut row) = batch.get(*source as usize).copied() else { continue };
+        if let Some(timestamp) = timestamps.get(place) {
+            row.timestamp = *timestamp;
+        }
+        replace(&mut row.key, key_lengths.get(place), chunk, &mut at);
+        replace(&mut row.value, value_lengths.get(place), chunk, &mut at);
+        let mut block = Cell::EMPTY;
+        if replace(&mut block, header_lengths.get(place), chunk, &mut at) {
+            row.headers = own_headers(block, arena);
+        }
+        rows.push((index(start) + source, row));
+    }
+    failures
+}
+
+/// A header block from the guest as a record's headers. The adapter checked the block, so that a fault here can only
+/// leave the row without headers.
+fn own_headers(block: Cell, arena: &mut Arena) -> Cell {
+    let mut section = Vec::new();
+    match headers::from_block(arena.bytes(block), &mut section) {
+        Ok(()) if !section.is_empty() => arena.push_cell(section),
+        _ => Cell::EMPTY,
+    }
+}
+
+/// Puts the next field of the chunk into the cell, unless it is the same as before. Says whether it was replaced.
+fn replace(cell: &mut Cell, length: Option<&u32>, chunk: Chunk, at: &mut u32) -> bool {
+    match length {
+        None | Some(&SAME) => return false,
+        Some(&NULL) => *cell = Cell::NULL,
+        Some(&length) => {
+            *cell = chunk.cell(*at, length);
+            *at += length;
+        }
+    }
+    true
+}

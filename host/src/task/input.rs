@@ -1,0 +1,115 @@
+//! What a task has fetched and not yet processed.
+
+use crate::operator::Stop;
+use crate::record::batch::{Batches, Record};
+use crate::record::{Offset, Timestamp, TopicPartition};
+use crate::topology::plan::Payload;
+use crate::transport::Fetched;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes of fetched batches that wait for one partition at most; above it nothing is fetched for the partition.
+pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// One input partition of a task.
+#[derive(Debug)]
+pub struct Input {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The step that its records go to.
+    pub step: usize,
+    /// How its values are read.
+    pub payload: Payload,
+    /// Where to fetch next.
+    pub fetch: Offset,
+    /// The next record to process: what is committed.
+    pub position: Offset,
+    loads: VecDeque<Load>,
+}
+
+/// The records of one batch.
+#[derive(Debug)]
+struct Load {
+    bytes: Arc<Vec<u8>>,
+    records: std::vec::IntoIter<Record>,
+    /// Offset after the batch, which may end in records that compaction took away.
+    next: Offset,
+}
+
+impl Input {
+    /// An input that goes on at `position`.
+    pub fn new(partition: TopicPartition, step: usize, payload: Payload, position: Offset) -> Self {
+        Self { partition, step, payload, fetch: position, position, loads: VecDeque::new() }
+    }
+
+    /// Whether more may be fetched.
+    pub fn has_room(&self) -> bool {
+        self.loads.iter().map(|load| load.bytes.len()).sum::<usize>() < QUEUE_BYTES_MAX
+    }
+
+    /// Whether no record waits.
+    pub fn is_empty(&self) -> bool {
+        self.loads.is_empty()
+    }
+
+    /// Takes fetched batches in. Records before the position are left out: the first batch may begin earlier.
+    ///
+    /// # Errors
+    /// If a batch is damaged.
+    pub fn feed(&mut self, fetched: Fetched) -> Result<(), Stop> {
+        for batch in Batches::new(Arc::new(fetched.batches)) {
+            let batch = batch.map_err(|error| self.damaged(&error))?;
+            let mut records = Vec::with_capacity(batch.len());
+            if !batch.is_control() {
+                for record in batch.records() {
+                    let record = record.map_err(|error| self.damaged(&error))?;
+                    if record.offset >= self.fetch {
+                        records.push(record);
+                    }
+                }
+            }
+            let next = batch.last_offset().next();
+            self.loads.push_back(Load { bytes: Arc::clone(batch.payload()), records: records.into_iter(), next });
+        }
+        self.fetch = fetched.next;
+        self.settle();
+        Ok(())
+    }
+
+    /// The timestamp of the record at the head.
+    pub fn head(&self) -> Option<Timestamp> {
+        self.loads.front()?.records.as_slice().first().map(|record| record.timestamp)
+    }
+
+    /// The batch at the head: its bytes, for the turn to share.
+    pub fn bytes(&self) -> Option<&Arc<Vec<u8>>> {
+        self.loads.front().map(|load| &load.bytes)
+    }
+
+    /// Takes the record at the head off. Its cells are relative to [`Input::bytes`] as it was before the call.
+    pub fn take(&mut self) -> Option<Record> {
+        let record = self.loads.front_mut()?.records.next()?;
+        self.position = record.offset.next();
+        self.settle();
+        Some(record)
+    }
+
+    /// Forgets what was fetched and goes back to `position`.
+    pub fn rewind(&mut self, position: Offset) {
+        self.loads.clear();
+        self.fetch = position;
+        self.position = position;
+    }
+
+    /// Lets go of batches that are used up; with the last of them the position moves behind what compaction took away.
+    fn settle(&mut self) {
+        while let Some(load) = self.loads.front().filter(|load| load.records.as_slice().is_empty()) {
+            self.position = self.position.max(load.next);
+            self.loads.pop_front();
+        }
+    }
+
+    fn damaged(&self, error: &dyn std::fmt::Display) -> Stop {
+        Stop::Damaged { partition: self.partition.clone(), reason: error.to_string() }
+    }
+}

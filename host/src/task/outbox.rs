@@ -1,0 +1,94 @@
+//! What a task has to say to the world in the open transaction: record batches, ready to be appended.
+
+use crate::record::batch::{BatchBuilder, Compression};
+use crate::record::{Arena, Partition, Row, Topic, TopicPartition, partition_for};
+use crate::transport::{Transaction, TransportError};
+
+/// Bytes after which a batch is finished and the next one begun: what Kafka's producers are often tuned to; it keeps
+/// a single read small.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Who knows how many partitions a topic has.
+pub trait Topics {
+    /// Number of partitions of an output topic, which is made if the transport does that.
+    ///
+    /// # Errors
+    /// If the topic is not there and cannot be made.
+    fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError>;
+}
+
+/// Record batches by topic and partition.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    topics: Vec<OutTopic>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct OutTopic {
+    topic: Topic,
+    partitions: Vec<OutPartition>,
+}
+
+#[derive(Debug)]
+struct OutPartition {
+    open: BatchBuilder,
+    finished: Vec<Vec<u8>>,
+}
+
+impl Outbox {
+    /// The place of a topic in this outbox.
+    ///
+    /// # Errors
+    /// If the topic's partitions cannot be learnt.
+    pub fn topic(&mut self, topic: &Topic, topics: &mut dyn Topics) -> Result<usize, TransportError> {
+        if let Some(place) = self.topics.iter().position(|out| out.topic == *topic) {
+            return Ok(place);
+        }
+        let count = topics.partitions(topic)?;
+        let partition = |_| OutPartition { open: BatchBuilder::new(Compression::None), finished: Vec::new() };
+        self.topics.push(OutTopic { topic: topic.clone(), partitions: (0..count).map(partition).collect() });
+        Ok(self.topics.len() - 1)
+    }
+
+    /// Appends a row to its partition of the topic at `place`.
+    pub fn push(&mut self, place: usize, row: &Row, arena: &Arena, input: Partition) {
+        let Some(out) = self.topics.get_mut(place) else { return };
+        let key = arena.get(row.key);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "it was an i32")]
+        let partition = partition_for(key, input, out.partitions.len() as i32);
+        #[expect(clippy::cast_sign_loss, reason = "partition_for gives a partition in range")]
+        let Some(out) = out.partitions.get_mut(partition.get() as usize) else { return };
+        let before = out.open.size();
+        out.open.append(row.timestamp, key, arena.get(row.value), arena.bytes(row.headers));
+        self.bytes += out.open.size() - before;
+        if out.open.size() >= BATCH_BYTES_MAX {
+            out.finished.push(out.open.finish());
+        }
+    }
+
+    /// Bytes waiting.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Moves everything into the transaction.
+    pub fn drain(&mut self, transaction: &mut Transaction) {
+        for OutTopic { topic, partitions } in &mut self.topics {
+            for (number, out) in (0i32..).zip(partitions) {
+                if out.open.count() > 0 {
+                    out.finished.push(out.open.finish());
+                }
+                let partition = TopicPartition::new(topic.clone(), Partition::new(number));
+                transaction.outputs.extend(out.finished.drain(..).map(|batch| (partition.clone(), batch)));
+            }
+        }
+        self.bytes = 0;
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.topics.clear();
+        self.bytes = 0;
+    }
+}
