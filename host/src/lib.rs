@@ -2,8 +2,8 @@
 //!
 //! The rooms, in the order in which a record meets them; ARCHITECTURE.md is the map.
 
+pub mod plugin;
 pub mod record;
+pub mod store;
 pub mod topology;
 pub mod transport;
-pub mod store;
-pub mod plugin;

@@ -305,11 +305,8 @@ fn unpack(
 /// A header block from the guest as a record's headers. The adapter checked the block, so that a fault here can only
 /// leave the row without headers.
 fn own_headers(block: Cell, arena: &mut Arena) -> Cell {
-    let mut section = Vec::new();
-    match headers::from_block(arena.bytes(block), &mut section) {
-        Ok(()) if !section.is_empty() => arena.push_cell(section),
-        _ => Cell::EMPTY,
-    }
+    let section = headers::from_block(arena.bytes(block)).unwrap_or_default();
+    arena.copy(Some(&section))
 }
 
 /// Puts the next field of the chunk into the cell, unless it is the same as before. Says whether it was replaced.

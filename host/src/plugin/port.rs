@@ -246,7 +246,14 @@ pub trait Instance: Send {
     ///
     /// # Errors
     /// See [`CallError`].
-    fn fold(&mut self, node: Node, batch: &Columns, states: &Cells, steps: &Steps, reply: Reply) -> Result<Folded, CallError>;
+    fn fold(
+        &mut self,
+        node: Node,
+        batch: &Columns,
+        states: &Cells,
+        steps: &Steps,
+        reply: Reply,
+    ) -> Result<Folded, CallError>;
 
     /// Identity for dead letters: the plugin's name in the manifest and its content digest.
     fn identity(&self) -> (&str, &str);
@@ -298,7 +305,9 @@ impl Outcome {
         check_bytes(lengths, self.bytes.len())?;
         check_failures(&self.failures, rows)?;
         let failed = |source: &&u32| self.failures.binary_search_by_key(*source, |failure| failure.row).is_ok();
-        if !self.failures.is_empty() && let Some(row) = self.sources.iter().find(failed) {
+        if !self.failures.is_empty()
+            && let Some(row) = self.sources.iter().find(failed)
+        {
             return Err(format!("row {row} both failed and has an output row"));
         }
         Ok(())

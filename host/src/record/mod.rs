@@ -7,9 +7,11 @@
 mod arena;
 pub mod batch;
 pub mod change;
+pub mod headers;
 mod partitioner;
 mod path;
 mod row;
+pub mod varint;
 
 pub use arena::{Arena, Cell, Chunk};
 pub use partitioner::{murmur2, partition_for};

@@ -106,7 +106,8 @@ pub trait Transport: Send {
     ///
     /// # Errors
     /// See [`TransportError`].
-    fn offset_at(&mut self, partition: &TopicPartition, timestamp: Timestamp) -> Result<Option<Offset>, TransportError>;
+    fn offset_at(&mut self, partition: &TopicPartition, timestamp: Timestamp)
+    -> Result<Option<Offset>, TransportError>;
 
     /// Where the group goes on reading.
     ///
@@ -119,7 +120,12 @@ pub trait Transport: Send {
     ///
     /// # Errors
     /// See [`TransportError`].
-    fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Option<Fetched>, TransportError>;
+    fn fetch(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+    ) -> Result<Option<Fetched>, TransportError>;
 
     /// Sleeps until something may have been appended to any topic, or `timeout` has passed.
     fn wait(&mut self, timeout: Duration);

@@ -1,1 +1,0 @@
-//! Kafka's record batch, version 2.
