@@ -1,0 +1,249 @@
+//! The one RocksDB of a process.
+
+use super::{StoreError, lock};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options};
+use rocksdb::{WriteBatch, WriteOptions};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Version of what lies in a data directory. Raised whenever a key or value changes its meaning.
+const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "FORMAT";
+
+/// Where data lies, by access shape. Window, session and versioned stores will get families of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Small facts: topics, offsets, ids.
+    Meta,
+    /// Key-value stores.
+    KeyValue,
+    /// Record batches of the embedded log.
+    Log,
+}
+
+impl Family {
+    const ALL: [Self; 3] = [Self::Meta, Self::KeyValue, Self::Log];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::KeyValue => "key-value",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// Memory of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Block cache, bytes, shared by all families.
+    pub block_cache_bytes: usize,
+    /// Write buffers of all families together, bytes.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for Settings {
+    /// 64 MiB each: what a laptop spares without noticing; tests of larger states show no gain before the state itself
+    /// is larger than the cache.
+    fn default() -> Self {
+        Self { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+    }
+}
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rocks: rocksdb::DB,
+    path: PathBuf,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Db").field(&self.inner.path).finish()
+    }
+}
+
+impl Db {
+    /// Opens a data directory, or makes one.
+    ///
+    /// # Errors
+    /// If it is in use, of another format, damaged, or cannot be written.
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
+        let lock = lock::take(path)?;
+        check_format(path)?;
+        let cache = Cache::new_lru_cache(settings.block_cache_bytes);
+        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options(family, &cache)));
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_db_write_buffer_size(settings.write_buffer_bytes);
+        options.set_max_total_wal_size(4 * settings.write_buffer_bytes as u64);
+        options.set_keep_log_file_num(2);
+        // A torn record at the end of the write-ahead log is what a crash leaves; anything else is damage and refused.
+        options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
+        let rocks = rocksdb::DB::open_cf_descriptors(&options, path.join("rocks"), families)
+            .map_err(|error| StoreError::Damaged { path: path.into(), reason: error.into_string() })?;
+        Ok(Self { inner: Arc::new(Inner { rocks, path: path.into(), _lock: lock }) })
+    }
+
+    fn family(&self, family: Family) -> Result<&rocksdb::ColumnFamily, StoreError> {
+        let handle = self.inner.rocks.cf_handle(family.name());
+        handle.ok_or_else(|| StoreError::Io(format!("there is no column family {:?}", family.name())))
+    }
+
+    /// One value.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.rocks.get_cf(self.family(family)?, key).map_err(io)
+    }
+
+    /// Goes through entries in byte order from `from` on (towards smaller keys if `reverse`), as long as `visit` says
+    /// so.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        reverse: bool,
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let direction = if reverse { Direction::Reverse } else { Direction::Forward };
+        let mode = IteratorMode::From(from, direction);
+        for entry in self.inner.rocks.iterator_cf(self.family(family)?, mode) {
+            let (key, value) = entry.map_err(io)?;
+            if !visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies all writes, or none. With `sync` they outlast a loss of power when this returns, else a kill of the
+    /// process.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the disk refuses; the same writes may be applied again.
+    pub fn apply(&self, writes: &Writes, sync: bool) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for write in &writes.all {
+            let family = self.family(write.family)?;
+            match &write.value {
+                Some(value) => batch.put_cf(family, &write.key, value),
+                None => batch.delete_cf(family, &write.key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.inner.rocks.write_opt(&batch, &options).map_err(io)
+    }
+
+    /// A number for a name, given once and kept.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn number(&self, name: &str) -> Result<u32, StoreError> {
+        let key = [b"number/", name.as_bytes()].concat();
+        if let Some(number) = self.get(Family::Meta, &key)?.and_then(|bytes| bytes.first_chunk().copied()) {
+            return Ok(u32::from_be_bytes(number));
+        }
+        let last = self.get(Family::Meta, b"last-number")?.and_then(|bytes| bytes.first_chunk().copied());
+        let number = last.map_or(0, u32::from_be_bytes) + 1;
+        let mut writes = Writes::default();
+        writes.put(Family::Meta, key, number.to_be_bytes().to_vec());
+        writes.put(Family::Meta, b"last-number".to_vec(), number.to_be_bytes().to_vec());
+        self.apply(&writes, true)?;
+        Ok(number)
+    }
+}
+
+/// What a commit changes, to be applied at once.
+#[derive(Clone, Debug, Default)]
+pub struct Writes {
+    all: Vec<Write>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Write {
+    family: Family,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+}
+
+impl Writes {
+    /// Sets a value.
+    pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += key.len() + value.len();
+        self.all.push(Write { family, key, value: Some(value) });
+    }
+
+    /// Deletes a value.
+    pub fn delete(&mut self, family: Family, key: Vec<u8>) {
+        self.bytes += key.len();
+        self.all.push(Write { family, key, value: None });
+    }
+
+    /// Takes the writes of another in, after its own.
+    pub fn append(&mut self, other: &Self) {
+        self.all.extend_from_slice(&other.all);
+        self.bytes += other.bytes;
+    }
+
+    /// Bytes of keys and values.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing is to be written.
+    pub const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+fn options(family: Family, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    let mut options = Options::default();
+    if family == Family::Log {
+        // Batches are large and written once: as blobs they are not copied by every compaction.
+        options.set_enable_blob_files(true);
+        options.set_min_blob_size(1024);
+        options.set_enable_blob_gc(true);
+    } else {
+        table.set_bloom_filter(10.0, false);
+        options.set_compression_type(DBCompressionType::Lz4);
+    }
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+fn check_format(path: &Path) -> Result<(), StoreError> {
+    let file = path.join(FORMAT_FILE);
+    match std::fs::read_to_string(&file) {
+        Ok(found) if found.trim() == FORMAT.to_string() => Ok(()),
+        Ok(found) => {
+            Err(StoreError::Format { path: path.into(), found: format!("{:?}", found.trim()), expected: FORMAT })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.join("rocks").exists() => {
+            Err(StoreError::Format { path: path.into(), found: "nothing".into(), expected: FORMAT })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&file, format!("{FORMAT}\n")).map_err(|error| StoreError::Io(error.to_string()))
+        }
+        Err(error) => Err(StoreError::Io(error.to_string())),
+    }
+}
+
+fn io(error: rocksdb::Error) -> StoreError {
+    StoreError::Io(error.into_string())
+}
