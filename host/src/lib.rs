@@ -2,8 +2,11 @@
 //!
 //! The rooms, in the order in which a record meets them; ARCHITECTURE.md is the map.
 
+pub mod killpoint;
+pub mod operator;
 pub mod plugin;
 pub mod record;
 pub mod store;
+pub mod task;
 pub mod topology;
 pub mod transport;

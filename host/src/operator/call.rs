@@ -282,7 +282,8 @@ fn unpack(
     arena: &mut Arena,
     rows: &mut Vec<(u32, Row)>,
 ) -> Vec<crate::plugin::port::Failure> {
-    let Outcome { sources, routes: _, timestamps, key_lengths, value_lengths, header_lengths, bytes, failures } = outcome;
+    let Outcome { sources, routes: _, timestamps, key_lengths, value_lengths, header_lengths, bytes, failures } =
+        outcome;
     let chunk = arena.push(bytes);
     let mut at = 0;
     rows.reserve(sources.len());

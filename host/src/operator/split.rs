@@ -33,7 +33,9 @@ impl Operator for Split {
             }
             rest = left;
         }
-        if self.default && let Some(output) = default.first_mut() {
+        if self.default
+            && let Some(output) = default.first_mut()
+        {
             output.append(&mut rest);
         }
         Ok(())

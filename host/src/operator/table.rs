@@ -34,7 +34,7 @@ fn keep(row: &Row, store: usize, cx: &mut Context<'_>) -> Result<Cell, StoreErro
     let store = store_of(cx.stores, store);
     let slot = store.slot(cx.turn.arena.bytes(row.key))?;
     let old = cx.turn.arena.copy(store.state(slot).map(|(_, value)| value));
-    store.set(slot, cx.turn.arena.get(row.value).map(|value| (row.timestamp, value)));
+    store.set(slot, row.timestamp, cx.turn.arena.get(row.value));
     Ok(old)
 }
 

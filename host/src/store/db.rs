@@ -144,7 +144,7 @@ impl Db {
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.inner.rocks.write_opt(&batch, &options).map_err(io)
+        self.inner.rocks.write_opt(batch, &options).map_err(io)
     }
 
     /// A number for a name, given once and kept.

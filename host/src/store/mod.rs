@@ -17,7 +17,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data directory belongs to another process.
-    #[error("MS-S001: the data directory {path:?} is in use by process {holder}; stop it, or name another with --data-dir")]
+    #[error(
+        "MS-S001: the data directory {path:?} is in use by process {holder}; stop it, or name another with --data-dir"
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -25,7 +27,9 @@ pub enum StoreError {
         holder: String,
     },
     /// The data directory was written by another version.
-    #[error("MS-S002: the data directory {path:?} has format {found}, and this version reads format {expected}; use the version that wrote it, or another directory")]
+    #[error(
+        "MS-S002: the data directory {path:?} has format {found}, and this version reads format {expected}; use the version that wrote it, or another directory"
+    )]
     Format {
         /// The directory.
         path: PathBuf,
@@ -35,7 +39,9 @@ pub enum StoreError {
         expected: u32,
     },
     /// The data cannot be read.
-    #[error("MS-S003: the data directory {path:?} is damaged: {reason}; restore it from a copy, or name another with --data-dir")]
+    #[error(
+        "MS-S003: the data directory {path:?} is damaged: {reason}; restore it from a copy, or name another with --data-dir"
+    )]
     Damaged {
         /// The directory.
         path: PathBuf,

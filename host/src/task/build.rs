@@ -64,7 +64,8 @@ impl Blueprint {
     /// # Errors
     /// [`Stop::Plugin`] if a plugin cannot be instantiated or refuses its parameters.
     pub fn task(&self, id: TaskId, assembly: Assembly) -> Result<Task, Stop> {
-        let mut builder = Builder { blueprint: self, plugins: Vec::new(), names: Vec::new(), nodes: 0, sinks: Vec::new() };
+        let mut builder =
+            Builder { blueprint: self, plugins: Vec::new(), names: Vec::new(), nodes: 0, sinks: Vec::new() };
         let planned = self.plan.subtopologies.get(id.subtopology).map_or(&[][..], |subtopology| &subtopology.steps);
         let mut steps = Vec::with_capacity(planned.len());
         for step in planned {
@@ -217,7 +218,10 @@ fn readers(steps: &[Planned], step: usize) -> Vec<u32> {
 /// Whether rows that went different ways meet again: in a step of several inputs, in a topic that several sinks write,
 /// or in the dead-letter topic. Only then must rows note which way they went.
 fn meets(steps: &[Planned]) -> bool {
-    let sinks: Vec<&Target> = steps.iter().filter_map(|step| if let StepOp::Sink { target } = &step.op { Some(target) } else { None }).collect();
+    let sinks: Vec<&Target> = steps
+        .iter()
+        .filter_map(|step| if let StepOp::Sink { target } = &step.op { Some(target) } else { None })
+        .collect();
     let chosen = sinks.iter().any(|target| matches!(target, Target::Call(_)));
     let shared = sinks.iter().enumerate().any(|(index, target)| sinks.iter().take(index).any(|other| other == target));
     let letters = steps.iter().filter(|step| step.on_error == OnError::DeadLetter).count();

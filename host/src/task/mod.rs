@@ -21,7 +21,7 @@ use crate::operator::{Context, Effects, Operator, Stop};
 use crate::plugin::port::Instance;
 use crate::record::batch::{BatchBuilder, Compression, Record};
 use crate::record::{Cell, Chunk, Offset, Partition, Path, Row, Topic, TopicPartition, Turn, change};
-use crate::store::{KeyValueStore, StoreError};
+use crate::store::KeyValueStore;
 use crate::topology::plan::{Input as From, Payload};
 use crate::transport::{Fetched, Transaction};
 use std::fmt;
@@ -251,9 +251,8 @@ impl Task {
         let mut emissions = std::mem::take(&mut self.effects.emissions);
         if self.meets {
             let paths = &self.turn.paths;
-            emissions.sort_by(|a, b| {
-                a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path))
-            });
+            emissions
+                .sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         }
         for emission in &emissions {
             let topic = emission.chosen.as_ref().or_else(|| self.sinks.get(emission.topic));
@@ -293,7 +292,7 @@ impl Task {
         let turned = self.settle(0, 0, topics)?;
         self.outbox.drain(transaction);
         for (store, changelog) in self.stores.iter_mut().zip(&mut self.changelogs) {
-            log_changes(store, changelog.as_mut(), transaction)?;
+            log_changes(store, changelog.as_mut(), transaction);
         }
         for (input, committed) in self.inputs.iter().zip(&self.committed) {
             if input.position != *committed {
@@ -370,13 +369,10 @@ fn note_way(rows: &mut [Row], reader: usize, turn: &mut Turn) {
 }
 
 /// Writes a store's changes, and their changelog records, into the transaction.
-fn log_changes(
-    store: &mut KeyValueStore,
-    changelog: Option<&mut ChangelogOf>,
-    transaction: &mut Transaction,
-) -> Result<(), StoreError> {
+fn log_changes(store: &mut KeyValueStore, changelog: Option<&mut ChangelogOf>, transaction: &mut Transaction) {
     let Some(ChangelogOf { partition, builder }) = changelog else {
-        return store.prepare(&mut transaction.state, None);
+        store.prepare(&mut transaction.state, None);
+        return;
     };
     let outputs = &mut transaction.outputs;
     store.prepare(
@@ -387,9 +383,8 @@ fn log_changes(
                 outputs.push((partition.clone(), builder.finish()));
             }
         }),
-    )?;
+    );
     if builder.count() > 0 {
         outputs.push((partition.clone(), builder.finish()));
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 
 pub mod embedded;
 
-use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;
 use std::time::Duration;
 
@@ -20,6 +20,18 @@ pub struct TopicSpec {
     pub retention: Option<Duration>,
     /// Kafka's `retention.bytes`, per partition; none: without bound.
     pub retention_bytes: Option<u64>,
+}
+
+impl TopicSpec {
+    /// A topic of so many partitions that keeps its records for ever.
+    pub const fn new(name: Topic, partitions: i32) -> Self {
+        Self { name, partitions, cleanup: Cleanup::Delete, retention: None, retention_bytes: None }
+    }
+
+    /// Its partitions.
+    pub fn all_partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        (0..self.partitions).map(|number| TopicPartition::new(self.name.clone(), Partition::new(number)))
+    }
 }
 
 /// Kafka's `cleanup.policy`.
@@ -41,7 +53,7 @@ pub struct Fetched {
 }
 
 /// One unit of work of a worker: all of it happens, or none of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transaction {
     /// Finished record batches with base offset 0, in the order in which each partition gets them.
     pub outputs: Vec<(TopicPartition, Vec<u8>)>,

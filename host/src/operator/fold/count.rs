@@ -29,9 +29,9 @@ pub(super) fn count(
         let (bytes, length) = format.write(number.saturating_add(step));
         let value = bytes.get(..length).unwrap_or_default();
         match changes.emit {
-            Emit::OnCommit => store.set_pending(slot, Some((timestamp, value)), arena.bytes(row.headers)),
+            Emit::OnCommit => store.set_pending(slot, timestamp, Some(value), arena.bytes(row.headers)),
             Emit::EveryUpdate => {
-                store.set(slot, Some((timestamp, value)));
+                store.set(slot, timestamp, Some(value));
                 let new = arena.copy(Some(value));
                 // Kafka Streams takes the initial value for the old one the first time.
                 let (old, length) = format.write(number);

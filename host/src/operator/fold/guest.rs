@@ -246,10 +246,10 @@ impl Batch {
     ) {
         let Some(slot) = self.slots.get(slot) else { return };
         let store = store_of(cx.stores, changes.store);
-        let state = cx.turn.arena.get(value).map(|value| (timestamp, value));
+        let value = cx.turn.arena.get(value);
         match changes.emit {
-            Emit::EveryUpdate => store.set(*slot, state),
-            Emit::OnCommit => store.set_pending(*slot, state, cx.turn.arena.bytes(row.headers)),
+            Emit::EveryUpdate => store.set(*slot, timestamp, value),
+            Emit::OnCommit => store.set_pending(*slot, timestamp, value, cx.turn.arena.bytes(row.headers)),
         }
     }
 }

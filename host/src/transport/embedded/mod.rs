@@ -1,1 +1,259 @@
-//! The embedded log.
+//! The embedded log: topics in the same database as the stores, so that a transaction is one atomic write.
+//!
+//! Keys, all numbers big-endian: `topic/<name>` in the meta family holds a topic's spec; the log family holds record
+//! batches under topic number, partition and base offset; `offset/<group>/<topic>/<partition>` holds what a group has
+//! read.
+
+mod spec;
+
+use super::{Fetched, TopicSpec, Transaction, Transport, TransportError};
+use crate::record::batch::{self, Batches};
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+use crate::store::{Db, Family, StoreError, Writes};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The log of one data directory; clones share it.
+#[derive(Clone, Debug)]
+pub struct EmbeddedLog {
+    db: Db,
+    shared: Arc<Shared>,
+    /// Whether a commit outlasts a loss of power.
+    sync: bool,
+    seen: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    appended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    topics: HashMap<Topic, Known>,
+    /// The offset that the next record of a partition gets.
+    ends: HashMap<TopicPartition, Offset>,
+    /// Number of commits that appended something.
+    appends: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    spec: TopicSpec,
+    number: u32,
+}
+
+impl EmbeddedLog {
+    /// The log of an open data directory. With `sync`, a commit is on the disk when it returns.
+    ///
+    /// # Errors
+    /// If its topics cannot be read.
+    pub fn open(db: Db, sync: bool) -> Result<Self, TransportError> {
+        let log = Self { db, shared: Arc::default(), sync, seen: 0 };
+        let mut specs = Vec::new();
+        log.db.scan(Family::Meta, spec::PREFIX, false, |key, value| {
+            let Some(name) = key.strip_prefix(spec::PREFIX) else { return false };
+            specs.push(spec::decode(name, value));
+            true
+        })?;
+        for spec in specs {
+            let spec = spec.ok_or_else(|| TransportError::Corrupt("a topic's spec cannot be read".into()))?;
+            log.know(spec)?;
+        }
+        Ok(log)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is changed only after the write that it mirrors: a panic elsewhere leaves it sound.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns a topic and where its partitions end.
+    fn know(&self, spec: TopicSpec) -> Result<(), TransportError> {
+        let number = self.db.number(&format!("topic/{}", spec.name))?;
+        for partition in spec.all_partitions() {
+            let prefix = place(number, &partition, Offset::new(0));
+            let mut end = Offset::new(0);
+            self.db.scan(Family::Log, &place(number, &partition, Offset::new(i64::MAX)), true, |key, value| {
+                if key.starts_with(&prefix[..8]) {
+                    end = batch::summary(value).map_or(end, |summary| summary.last.next());
+                }
+                false
+            })?;
+            self.state().ends.insert(partition, end);
+        }
+        self.state().topics.insert(spec.name.clone(), Known { spec, number });
+        Ok(())
+    }
+
+    fn number(&self, partition: &TopicPartition) -> Result<u32, TransportError> {
+        let state = self.state();
+        let known = state.topics.get(&partition.topic);
+        let known = known.filter(|known| (0..known.spec.partitions).contains(&partition.partition.get()));
+        known.map(|known| known.number).ok_or_else(|| TransportError::Unknown(partition.clone()))
+    }
+}
+
+impl From<StoreError> for TransportError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io(_) => Self::Retry(error.to_string()),
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
+}
+
+impl Transport for EmbeddedLog {
+    fn create_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
+        if self.state().topics.contains_key(&spec.name) {
+            return Ok(());
+        }
+        let mut writes = Writes::default();
+        writes.put(Family::Meta, [spec::PREFIX, spec.name.as_str().as_bytes()].concat(), spec::encode(spec));
+        self.db.apply(&writes, true)?;
+        self.know(spec.clone())
+    }
+
+    fn topics(&mut self) -> Result<Vec<TopicSpec>, TransportError> {
+        let mut specs: Vec<TopicSpec> = self.state().topics.values().map(|known| known.spec.clone()).collect();
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(specs)
+    }
+
+    fn topic(&mut self, name: &Topic) -> Result<Option<TopicSpec>, TransportError> {
+        Ok(self.state().topics.get(name).map(|known| known.spec.clone()))
+    }
+
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
+        let number = self.number(partition)?;
+        let end = self.state().ends.get(partition).copied().unwrap_or(Offset::new(0));
+        let from = place(number, partition, Offset::new(0));
+        let mut start = end;
+        self.db.scan(Family::Log, &from, false, |key, value| {
+            if let Some(summary) = batch::summary(value).filter(|_| key.starts_with(&from[..8])) {
+                start = summary.base;
+            }
+            false
+        })?;
+        Ok((start, end))
+    }
+
+    fn offset_at(
+        &mut self,
+        partition: &TopicPartition,
+        timestamp: Timestamp,
+    ) -> Result<Option<Offset>, TransportError> {
+        let (start, _) = self.bounds(partition)?;
+        let mut from = start;
+        while let Some(fetched) = self.fetch(partition, from, 1)? {
+            for batch in Batches::new(Arc::new(fetched.batches)) {
+                let batch = batch.map_err(|error| TransportError::Corrupt(format!("{partition}: {error}")))?;
+                let found = batch.records().flatten().find(|record| record.timestamp >= timestamp);
+                if let Some(record) = found.filter(|record| record.offset >= from) {
+                    return Ok(Some(record.offset));
+                }
+            }
+            from = fetched.next;
+        }
+        Ok(None)
+    }
+
+    fn committed(&mut self, group: &str, partition: &TopicPartition) -> Result<Option<Offset>, TransportError> {
+        let stored = self.db.get(Family::Meta, &offset_key(group, partition))?;
+        Ok(stored.and_then(|bytes| bytes.first_chunk().copied()).map(|bytes| Offset::new(i64::from_be_bytes(bytes))))
+    }
+
+    fn fetch(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+    ) -> Result<Option<Fetched>, TransportError> {
+        let number = self.number(partition)?;
+        if self.state().ends.get(partition).is_none_or(|end| from >= *end) {
+            return Ok(None);
+        }
+        // The batch that holds `from` may begin before it.
+        let prefix = place(number, partition, from);
+        let mut first = prefix;
+        self.db.scan(Family::Log, &prefix, true, |key, _| {
+            if let Some(key) = key.first_chunk().filter(|key| key.starts_with(&prefix[..8])) {
+                first = *key;
+            }
+            false
+        })?;
+        let mut fetched = Fetched { batches: Vec::new(), next: from };
+        self.db.scan(Family::Log, &first, false, |key, value| {
+            let Some(summary) = batch::summary(value).filter(|_| key.starts_with(&prefix[..8])) else { return false };
+            if summary.last >= from {
+                if !fetched.batches.is_empty() && fetched.batches.len() + value.len() > bytes_max {
+                    return false;
+                }
+                fetched.batches.extend_from_slice(value);
+                fetched.next = summary.last.next();
+            }
+            fetched.batches.len() < bytes_max
+        })?;
+        Ok((!fetched.batches.is_empty()).then_some(fetched))
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        let state = self.state();
+        let seen = self.seen;
+        let waited = self.shared.appended.wait_timeout_while(state, timeout, |state| state.appends == seen);
+        let appends = waited.map_or(seen, |(state, _)| state.appends);
+        self.seen = appends;
+    }
+
+    fn commit(&mut self, group: &str, transaction: &Transaction) -> Result<(), TransportError> {
+        crate::killpoint::pass("embedded-commit-begin");
+        let mut writes = Writes::default();
+        let numbers = transaction.outputs.iter().map(|(partition, _)| self.number(partition));
+        let numbers: Vec<u32> = numbers.collect::<Result<_, _>>()?;
+        let mut state = self.state();
+        let mut ends: HashMap<&TopicPartition, Offset> = HashMap::new();
+        for ((partition, bytes), number) in transaction.outputs.iter().zip(numbers) {
+            let known = state.ends.get(partition).copied().unwrap_or(Offset::new(0));
+            let base = *ends.entry(partition).or_insert(known);
+            let mut bytes = bytes.clone();
+            batch::set_base_offset(&mut bytes, base);
+            let summary =
+                batch::summary(&bytes).ok_or_else(|| TransportError::Corrupt("an output is no batch".into()))?;
+            ends.insert(partition, summary.last.next());
+            writes.put(Family::Log, place(number, partition, base).to_vec(), bytes);
+        }
+        for (partition, offset) in &transaction.offsets {
+            writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes().to_vec());
+        }
+        writes.append(&transaction.state);
+        crate::killpoint::pass("embedded-before-write");
+        self.db.apply(&writes, self.sync)?;
+        crate::killpoint::pass("embedded-after-write");
+        let ends: Vec<_> = ends.into_iter().map(|(partition, end)| (partition.clone(), end)).collect();
+        if !ends.is_empty() {
+            state.ends.extend(ends);
+            state.appends += 1;
+            self.shared.appended.notify_all();
+        }
+        drop(state);
+        Ok(())
+    }
+}
+
+/// Where a batch lies: topic number, partition, base offset.
+fn place(number: u32, partition: &TopicPartition, offset: Offset) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key[4..8].copy_from_slice(&partition.partition.get().to_be_bytes());
+    key[8..].copy_from_slice(&offset.get().to_be_bytes());
+    key
+}
+
+fn offset_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
+    format!("offset/{group}/{}/{}", partition.topic, partition.partition).into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

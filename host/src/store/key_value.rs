@@ -1,0 +1,362 @@
+//! The key-value shape: a timestamped value a key.
+
+use super::{Db, Family, StoreError, Writes};
+use crate::record::Timestamp;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Bytes of clean entries that a store keeps at hand; above it they are let go of at the next commit.
+const CACHE_BYTES_MAX: usize = 16 << 20;
+/// What an entry costs besides its key and value, roughly.
+const ENTRY_BYTES: usize = 96;
+
+/// An entry at hand. Good until [`KeyValueStore::committed`] or [`KeyValueStore::rollback`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(u32);
+
+/// A row of a store: key, timestamp, value.
+pub type Entry = (Vec<u8>, Timestamp, Vec<u8>);
+
+/// A change that waits for the commit to be handed on.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value now.
+    pub value: Option<&'a [u8]>,
+    /// The value when a change of this key was last handed on.
+    pub old: Option<&'a [u8]>,
+    /// The change's timestamp.
+    pub timestamp: Timestamp,
+    /// Headers of the record that made it.
+    pub headers: &'a [u8],
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    key: Box<[u8]>,
+    value: Vec<u8>,
+    exists: bool,
+    timestamp: Timestamp,
+    dirty: bool,
+    /// Value at the last hand-on and headers of the last change, for changes that wait for the commit.
+    pending: Option<Box<(Option<Vec<u8>>, Vec<u8>)>>,
+}
+
+/// One partition of a key-value store, owned by one task.
+#[derive(Debug)]
+pub struct KeyValueStore {
+    db: Db,
+    prefix: [u8; 8],
+    slots: FxHashMap<Box<[u8]>, Slot>,
+    cells: Vec<Cell>,
+    dirty: Vec<Slot>,
+    dirty_bytes: usize,
+    bytes: usize,
+}
+
+impl KeyValueStore {
+    /// Opens partition `partition` of the store `name` of an app.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn open(db: &Db, app: &str, name: &str, partition: i32) -> Result<Self, StoreError> {
+        let number = db.number(&format!("store/{app}/{name}"))?;
+        let mut prefix = [0; 8];
+        let (store, rest) = prefix.split_at_mut(4);
+        store.copy_from_slice(&number.to_be_bytes());
+        rest.copy_from_slice(&partition.to_be_bytes());
+        let (slots, cells, dirty) = (FxHashMap::default(), Vec::new(), Vec::new());
+        Ok(Self { db: db.clone(), prefix, slots, cells, dirty, dirty_bytes: 0, bytes: 0 })
+    }
+
+    /// Finds a key's entry, or loads it; a key that is not there gets an empty one.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn slot(&mut self, key: &[u8]) -> Result<Slot, StoreError> {
+        if let Some(slot) = self.slots.get(key) {
+            return Ok(*slot);
+        }
+        let stored = self.db.get(Family::KeyValue, &self.full(key))?;
+        let mut cell = Cell { key: key.into(), ..Cell::default() };
+        if let Some((timestamp, value)) = stored.as_deref().and_then(unpack) {
+            (cell.timestamp, cell.exists) = (timestamp, true);
+            cell.value.extend_from_slice(value);
+        }
+        self.bytes += key.len() + cell.value.len() + ENTRY_BYTES;
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by the cache's bytes")]
+        let slot = Slot(self.cells.len() as u32);
+        self.cells.push(cell);
+        self.slots.insert(key.into(), slot);
+        Ok(slot)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "slots are made by this store, and void after a commit as documented")]
+    fn cell(&self, slot: Slot) -> &Cell {
+        &self.cells[slot.0 as usize]
+    }
+
+    /// Timestamp and value of an entry; none if there is no value.
+    pub fn state(&self, slot: Slot) -> Option<(Timestamp, &[u8])> {
+        let cell = self.cell(slot);
+        cell.exists.then_some((cell.timestamp, cell.value.as_slice()))
+    }
+
+    /// Sets or deletes an entry's value, at a time.
+    #[expect(clippy::indexing_slicing, reason = "as in cell")]
+    pub fn set(&mut self, slot: Slot, timestamp: Timestamp, value: Option<&[u8]>) {
+        let cell = &mut self.cells[slot.0 as usize];
+        if !cell.dirty {
+            cell.dirty = true;
+            self.dirty.push(slot);
+            self.dirty_bytes += cell.key.len() + ENTRY_BYTES;
+        }
+        self.bytes = (self.bytes + value.map_or(0, <[u8]>::len)).saturating_sub(cell.value.len());
+        self.dirty_bytes += value.map_or(0, <[u8]>::len);
+        cell.value.clear();
+        cell.value.extend_from_slice(value.unwrap_or_default());
+        (cell.exists, cell.timestamp) = (value.is_some(), timestamp);
+    }
+
+    /// As [`KeyValueStore::set`], for a change that is handed on at the commit.
+    #[expect(clippy::indexing_slicing, reason = "as in cell")]
+    pub fn set_pending(&mut self, slot: Slot, timestamp: Timestamp, value: Option<&[u8]>, headers: &[u8]) {
+        let cell = &mut self.cells[slot.0 as usize];
+        let pending =
+            cell.pending.get_or_insert_with(|| Box::new((cell.exists.then(|| cell.value.clone()), Vec::new())));
+        pending.1.clear();
+        pending.1.extend_from_slice(headers);
+        self.set(slot, timestamp, value);
+    }
+
+    /// Visits the changes that wait for the commit, in key order, and forgets that they wait.
+    pub fn emit_pending(&mut self, visit: &mut dyn FnMut(Pending<'_>)) {
+        for slot in self.dirty_by_key() {
+            let Some(cell) = self.cells.get_mut(slot.0 as usize) else { continue };
+            let Some(pending) = cell.pending.take() else { continue };
+            visit(Pending {
+                key: &cell.key,
+                value: cell.exists.then_some(&cell.value),
+                old: pending.0.as_deref(),
+                timestamp: cell.timestamp,
+                headers: &pending.1,
+            });
+        }
+    }
+
+    fn dirty_by_key(&self) -> Vec<Slot> {
+        let mut slots = self.dirty.clone();
+        slots.sort_by(|a, b| self.cell(*a).key.cmp(&self.cell(*b).key));
+        slots
+    }
+
+    /// One value.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<(Timestamp, Vec<u8>)>, StoreError> {
+        let slot = self.slot(key)?;
+        Ok(self.state(slot).map(|(timestamp, value)| (timestamp, value.to_vec())))
+    }
+
+    /// Entries with keys in the range, in byte order, `limit` at most; uncommitted changes are seen.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn range(&self, from: &[u8], to: Bound<&[u8]>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let inside = |key: &[u8]| match to {
+            Bound::Unbounded => true,
+            Bound::Included(to) => key <= to,
+            Bound::Excluded(to) => key < to,
+        };
+        let changed: BTreeMap<&[u8], &Cell> =
+            self.dirty.iter().map(|slot| self.cell(*slot)).map(|cell| (&*cell.key, cell)).collect();
+        let mut found = BTreeMap::new();
+        self.db.scan(Family::KeyValue, &self.full(from), false, |key, value| {
+            let Some(key) = key.strip_prefix(&self.prefix).filter(|key| inside(key)) else { return false };
+            if let (Some((timestamp, value)), false) = (unpack(value), changed.contains_key(key)) {
+                found.insert(key.to_vec(), (timestamp, value.to_vec()));
+            }
+            found.len() < limit
+        })?;
+        for (key, cell) in changed.into_iter().filter(|(key, cell)| cell.exists && *key >= from && inside(key)) {
+            found.insert(key.to_vec(), (cell.timestamp, cell.value.clone()));
+        }
+        Ok(found.into_iter().take(limit).map(|(key, (timestamp, value))| (key, timestamp, value)).collect())
+    }
+
+    /// Bytes of the open transaction.
+    pub const fn uncommitted_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
+    /// Writes each changed key once, in key order, and tells the changelog.
+    pub fn prepare(&self, writes: &mut Writes, mut changelog: Option<&mut dyn FnMut(&[u8], Timestamp, Option<&[u8]>)>) {
+        for slot in self.dirty_by_key() {
+            let cell = self.cell(slot);
+            let value = cell.exists.then_some(cell.value.as_slice());
+            match value {
+                Some(value) => writes.put(Family::KeyValue, self.full(&cell.key), pack(cell.timestamp, value)),
+                None => writes.delete(Family::KeyValue, self.full(&cell.key)),
+            }
+            if let Some(changelog) = &mut changelog {
+                changelog(&cell.key, cell.timestamp, value);
+            }
+        }
+    }
+
+    /// What was prepared is committed.
+    pub fn committed(&mut self) {
+        for slot in std::mem::take(&mut self.dirty) {
+            if let Some(cell) = self.cells.get_mut(slot.0 as usize) {
+                (cell.dirty, cell.pending) = (false, None);
+            }
+        }
+        self.dirty_bytes = 0;
+        if self.bytes > CACHE_BYTES_MAX {
+            self.forget();
+        }
+    }
+
+    /// Drops the open transaction: reads see the last commit again.
+    pub fn rollback(&mut self) {
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.slots.clear();
+        self.cells.clear();
+        self.dirty.clear();
+        (self.dirty_bytes, self.bytes) = (0, 0);
+    }
+
+    fn full(&self, key: &[u8]) -> Vec<u8> {
+        [&self.prefix, key].concat()
+    }
+}
+
+fn pack(timestamp: Timestamp, value: &[u8]) -> Vec<u8> {
+    [&timestamp.to_be_bytes(), value].concat()
+}
+
+fn unpack(stored: &[u8]) -> Option<(Timestamp, &[u8])> {
+    stored.split_first_chunk().map(|(timestamp, value)| (Timestamp::from_be_bytes(*timestamp), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Settings;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Put(Vec<u8>, Option<Vec<u8>>),
+        Commit,
+        Rollback,
+        Reopen,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let key = proptest::collection::vec(prop_oneof![Just(0u8), Just(255), Just(7)], 0..4);
+        prop_oneof![
+            8 => (key, proptest::option::of(proptest::collection::vec(any::<u8>(), 0..9))).prop_map(|(k, v)| Act::Put(k, v)),
+            2 => Just(Act::Commit),
+            1 => Just(Act::Rollback),
+            1 => Just(Act::Reopen),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Reads see the open transaction over the last commit, in byte order, whatever happens in between.
+        #[test]
+        fn agrees_with_a_map(acts in proptest::collection::vec(act(), 1..60)) {
+            let directory = tempfile::tempdir().unwrap();
+            let db = Db::open(directory.path(), Settings::default()).unwrap();
+            let mut neighbour = KeyValueStore::open(&db, "app", "store", 1).unwrap();
+            let slot = neighbour.slot(b"other").unwrap();
+            neighbour.set(slot, 1, Some(b"x"));
+            let mut writes = Writes::default();
+            neighbour.prepare(&mut writes, None);
+            db.apply(&writes, false).unwrap();
+            let mut store = KeyValueStore::open(&db, "app", "store", 0).unwrap();
+            let (mut model, mut committed) = (BTreeMap::new(), BTreeMap::new());
+            for (time, act) in (0i64..).zip(acts) {
+                match act {
+                    Act::Put(key, value) => {
+                        let slot = store.slot(&key).unwrap();
+                        store.set(slot, time, value.as_deref());
+                        match value {
+                            Some(value) => model.insert(key, (time, value)),
+                            None => model.remove(&key),
+                        };
+                    }
+                    Act::Commit => {
+                        let mut writes = Writes::default();
+                        store.prepare(&mut writes, None);
+                        db.apply(&writes, false).unwrap();
+                        store.committed();
+                        committed = model.clone();
+                    }
+                    Act::Rollback => {
+                        store.rollback();
+                        model = committed.clone();
+                    }
+                    Act::Reopen => {
+                        store = KeyValueStore::open(&db, "app", "store", 0).unwrap();
+                        model = committed.clone();
+                    }
+                }
+                let expected: Vec<Entry> = model.iter().map(|(k, (t, v))| (k.clone(), *t, v.clone())).collect();
+                prop_assert_eq!(store.range(&[], Bound::Unbounded, usize::MAX).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn pending_changes_remember_what_was_handed_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let mut store = KeyValueStore::open(&db, "app", "store", 0).unwrap();
+        let emitted = |store: &mut KeyValueStore| {
+            let mut all = Vec::new();
+            store.emit_pending(&mut |p| {
+                all.push((p.key.to_vec(), p.old.map(<[u8]>::to_vec), p.value.map(<[u8]>::to_vec)))
+            });
+            all
+        };
+        let slot = store.slot(b"k").unwrap();
+        store.set_pending(slot, 1, Some(b"1"), &[]);
+        store.set_pending(slot, 2, Some(b"2"), &[]);
+        assert_eq!(emitted(&mut store), [(b"k".to_vec(), None, Some(b"2".to_vec()))]);
+        store.set_pending(slot, 3, None, &[]);
+        assert_eq!(emitted(&mut store), [(b"k".to_vec(), Some(b"2".to_vec()), None)]);
+        assert_eq!(emitted(&mut store), []);
+    }
+
+    #[test]
+    fn a_second_process_and_another_format_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let second = Db::open(directory.path(), Settings::default()).expect_err("locked");
+        assert!(second.to_string().contains(&std::process::id().to_string()), "{second}");
+        drop(db);
+        std::fs::write(directory.path().join("FORMAT"), "99\n").unwrap();
+        let other = Db::open(directory.path(), Settings::default()).expect_err("another format");
+        assert!(matches!(other, StoreError::Format { .. }), "{other}");
+    }
+
+    #[test]
+    fn a_damaged_directory_is_refused_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Db::open(directory.path(), Settings::default()).unwrap());
+        let current = directory.path().join("rocks/CURRENT");
+        std::fs::write(&current, "MANIFEST-9").unwrap();
+        let error = Db::open(directory.path(), Settings::default()).expect_err("damaged");
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&current).unwrap(), "MANIFEST-9");
+    }
+}
