@@ -1,0 +1,265 @@
+//! `millstream.toml`: from text to specs, every problem with its line.
+
+use super::problem::nearest;
+use super::{NodeSpec, Problem};
+use crate::record::Topic;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+/// A manifest that could be read; [`super::Topology::check`] says whether its nodes make sense.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// Kafka Streams' `application.id`.
+    pub app: String,
+    /// Plugins by name.
+    pub plugins: BTreeMap<String, PluginSpec>,
+    /// Nodes, in the order in which they are declared.
+    pub nodes: Vec<NodeSpec>,
+    /// Topics to make if they are not there, with their number of partitions.
+    pub topics: BTreeMap<Topic, i32>,
+    /// Settings.
+    pub settings: Settings,
+}
+
+/// A plugin that the manifest names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PluginSpec {
+    /// Path of the component, relative to the manifest.
+    pub component: String,
+    /// Parameters of all its operators.
+    pub params: Value,
+    /// Whether it runs without interruption checks: faster, and nothing ends a loop that does not end.
+    pub trusted: bool,
+    /// Where it stands.
+    pub line: usize,
+}
+
+/// Settings that are not nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether a commit must outlast a loss of power (`exactly-once`), or only a kill (`at-least-once`).
+    pub exactly_once: bool,
+    /// Time between commits.
+    pub commit_interval: Duration,
+    /// Policy of nodes that name none.
+    pub on_error: Option<String>,
+    /// Where dead letters go.
+    pub dead_letter_topic: Option<Topic>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { exactly_once: true, commit_interval: Duration::from_millis(100), on_error: None, dead_letter_topic: None }
+    }
+}
+
+const SECTIONS: [&str; 7] = ["manifest", "app", "plugin", "node", "topic", "guarantee", "errors"];
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// All that is wrong with its shape.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let reader = Reader { text };
+        let table = DeTable::parse(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| reader.line(&span));
+            vec![Problem::new("MS-T001", line, error.message().to_owned(), "mend the TOML at this line")]
+        })?;
+        let mut manifest = Self::default();
+        let mut problems = Vec::new();
+        for (key, value) in table.get_ref() {
+            let field = Field { name: key.get_ref(), line: reader.line(&key.span()), value: value.get_ref(), reader };
+            manifest.section(&field, &mut problems);
+        }
+        if manifest.app.is_empty() {
+            problems.push(Problem::new("MS-T004", 0, "the manifest names no app", "add a line like app = \"wordcount\""));
+        }
+        manifest.nodes.sort_by_key(|node| node.line);
+        problems.sort_by_key(|problem| problem.line);
+        if problems.is_empty() { Ok(manifest) } else { Err(problems) }
+    }
+
+    fn section(&mut self, field: &Field<'_>, problems: &mut Vec<Problem>) {
+        match field.name {
+            "manifest" => {
+                if field.json() != Value::from(1) {
+                    problems.push(field.wrong("manifest = 1"));
+                }
+            }
+            "app" => match field.text() {
+                Some(app) if Topic::is_legal(app) => self.app = app.into(),
+                _ => problems.push(field.wrong("a name of letters, digits, '.', '_' and '-', such as \"wordcount\"")),
+            },
+            "node" => field.entries(problems, |node, _| {
+                let mut spec = NodeSpec { name: node.name.into(), line: node.line, ..NodeSpec::default() };
+                for inner in node.fields() {
+                    spec.fields.insert(inner.name.into(), (inner.json(), inner.line));
+                }
+                self.nodes.push(spec);
+            }),
+            "plugin" => field.entries(problems, |plugin, problems| {
+                self.plugins.insert(plugin.name.into(), plugin_spec(plugin, problems));
+            }),
+            "topic" => field.entries(problems, |topic, problems| {
+                let mut partitions = 1;
+                for inner in topic.fields() {
+                    match (inner.name, inner.json().as_i64().and_then(|count| i32::try_from(count).ok())) {
+                        ("partitions", Some(count)) if count > 0 => partitions = count,
+                        ("partitions", _) => problems.push(inner.wrong("a number from 1 on, such as 4")),
+                        _ => problems.push(inner.unknown(&["partitions"])),
+                    }
+                }
+                self.topics.insert(Topic::new(topic.name), partitions);
+            }),
+            "guarantee" => field.fields().for_each(|inner| self.guarantee(&inner, problems)),
+            "errors" => field.fields().for_each(|inner| self.errors(&inner, problems)),
+            _ => problems.push(field.unknown(&SECTIONS)),
+        }
+    }
+
+    fn guarantee(&mut self, field: &Field<'_>, problems: &mut Vec<Problem>) {
+        match (field.name, field.text()) {
+            ("processing", Some("exactly-once")) => self.settings.exactly_once = true,
+            ("processing", Some("at-least-once")) => self.settings.exactly_once = false,
+            ("processing", _) => problems.push(field.wrong("\"exactly-once\" or \"at-least-once\"")),
+            ("commit-interval", text) => match text.and_then(duration) {
+                Some(interval) => self.settings.commit_interval = interval,
+                None => problems.push(field.wrong("a duration such as \"100ms\", \"10s\" or \"5m\"")),
+            },
+            _ => problems.push(field.unknown(&["processing", "commit-interval"])),
+        }
+    }
+
+    fn errors(&mut self, field: &Field<'_>, problems: &mut Vec<Problem>) {
+        match (field.name, field.text()) {
+            ("on-error", Some(policy)) => self.settings.on_error = Some(policy.into()),
+            ("dead-letter-topic", Some(topic)) if Topic::is_legal(topic) => {
+                self.settings.dead_letter_topic = Some(Topic::new(topic));
+            }
+            ("on-error", _) => problems.push(field.wrong("\"dead-letter\", \"skip\" or \"stop\"")),
+            ("dead-letter-topic", _) => problems.push(field.wrong("a topic's name, such as \"dead-letters\"")),
+            _ => problems.push(field.unknown(&["on-error", "dead-letter-topic"])),
+        }
+    }
+}
+
+fn plugin_spec(plugin: &Field<'_>, problems: &mut Vec<Problem>) -> PluginSpec {
+    let mut spec = PluginSpec { params: Value::Object(serde_json::Map::new()), line: plugin.line, ..PluginSpec::default() };
+    for inner in plugin.fields() {
+        match (inner.name, inner.json()) {
+            ("component", Value::String(path)) => spec.component = path,
+            ("params", params @ Value::Object(_)) => spec.params = params,
+            ("trusted", Value::Bool(trusted)) => spec.trusted = trusted,
+            ("component", _) => problems.push(inner.wrong("the path of a component, such as \"words.wasm\"")),
+            ("params", _) => problems.push(inner.wrong("a table, such as { lower-case = true }")),
+            ("trusted", _) => problems.push(inner.wrong("true or false")),
+            _ => problems.push(inner.unknown(&["component", "params", "trusted"])),
+        }
+    }
+    if spec.component.is_empty() {
+        let what = format!("plugin {:?} names no component", plugin.name);
+        problems.push(Problem::new("MS-T004", plugin.line, what, "add a line like component = \"words.wasm\""));
+    }
+    spec
+}
+
+/// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit);
+    let milliseconds: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(milliseconds).map(Duration::from_millis)
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn line(self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// A key and its value.
+struct Field<'a> {
+    name: &'a str,
+    line: usize,
+    value: &'a DeValue<'a>,
+    reader: Reader<'a>,
+}
+
+impl<'a> Field<'a> {
+    fn text(&self) -> Option<&'a str> {
+        self.value.as_str()
+    }
+
+    fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let reader = self.reader;
+        let table = self.value.as_table().into_iter().flatten();
+        table.map(move |(key, value)| Field {
+            name: key.get_ref(),
+            line: reader.line(&key.span()),
+            value: value.get_ref(),
+            reader,
+        })
+    }
+
+    /// The named tables of a section.
+    fn entries(&self, problems: &mut Vec<Problem>, mut each: impl FnMut(&Field<'a>, &mut Vec<Problem>)) {
+        if self.value.as_table().is_none() {
+            return problems.push(self.wrong("named tables, each headed by a line like [node.lines]"));
+        }
+        for entry in self.fields() {
+            if entry.value.as_table().is_some() {
+                each(&entry, problems);
+            } else {
+                problems.push(entry.wrong("a table of its own"));
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        json(self.value)
+    }
+
+    fn wrong(&self, wanted: &str) -> Problem {
+        let what = format!("{:?} cannot be {}", self.name, self.json());
+        Problem::new("MS-T003", self.line, what, format!("write {wanted}"))
+    }
+
+    fn unknown(&self, known: &[&str]) -> Problem {
+        let near = nearest(self.name, known.iter().copied());
+        let remedy = if near.is_empty() { format!("one of {}", known.join(", ")) } else { near };
+        Problem::new("MS-T002", self.line, format!("unknown key {:?}", self.name), remedy)
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::from(number.as_str()), Value::from)
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect())
+        }
+    }
+}
