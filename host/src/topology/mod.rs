@@ -1,3 +1,80 @@
 //! From a manifest to a checked topology, and from that to the plan that tasks run. No I/O.
+//!
+//! ```text
+//!   text -> Manifest -> Topology (checked) -> Plan (subtopologies of steps)
+//! ```
 
+mod calls;
+mod check;
+mod describe;
+mod lower;
+mod manifest;
+mod ops;
 pub mod plan;
+mod problem;
+
+pub use calls::check_calls;
+pub use describe::{Format, describe};
+pub use lower::plan;
+pub use manifest::{Manifest, PluginSpec, Settings};
+pub use ops::Kind;
+pub use problem::{Problem, render};
+
+use crate::record::Topic;
+use plan::OnError;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A node as it was written: an op and its fields, each with its line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeSpec {
+    /// Its name.
+    pub name: String,
+    /// Its line in the manifest; 0 if there is none.
+    pub line: usize,
+    /// Its fields, `op` and `from` among them.
+    pub fields: BTreeMap<String, (Value, usize)>,
+}
+
+/// Nodes that make sense together.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Kafka Streams' `application.id`.
+    pub app: String,
+    /// In an order in which every node comes after those that it reads, else as declared.
+    pub nodes: Vec<Node>,
+    /// Where dead letters go.
+    pub dead_letter_topic: Option<Topic>,
+}
+
+/// A checked node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its op, one of FORMAT's words.
+    pub op: &'static str,
+    /// Where it stands.
+    pub line: usize,
+    /// What it results in.
+    pub kind: Kind,
+    /// What it reads: indices of nodes, and for a branch of a split which one.
+    pub inputs: Vec<(usize, usize)>,
+    /// Its functions, in order; `split` has one a branch.
+    pub calls: Vec<plan::Call>,
+    /// What happens to records that it fails on.
+    pub on_error: OnError,
+    fields: BTreeMap<String, (Value, usize)>,
+}
+
+impl Node {
+    /// A field's text.
+    fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.0.as_str()
+    }
+
+    /// A field's truth; absent is false.
+    fn flag(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|(value, _)| *value == Value::Bool(true))
+    }
+}
