@@ -28,7 +28,15 @@ impl Topology {
         specs: &[NodeSpec],
         settings: &Settings,
     ) -> Result<Self, Vec<Problem>> {
-        let mut checker = Checker { plugins, specs, settings, problems: Vec::new(), nodes: Vec::new(), marks: Vec::new(), names: BTreeMap::new() };
+        let mut checker = Checker {
+            plugins,
+            specs,
+            settings,
+            problems: Vec::new(),
+            nodes: Vec::new(),
+            marks: Vec::new(),
+            names: BTreeMap::new(),
+        };
         checker.name_all();
         checker.marks = vec![Mark::New; specs.len()];
         for index in 0..specs.len() {
@@ -37,7 +45,12 @@ impl Topology {
         checker.check_stores();
         let Checker { mut problems, nodes, .. } = checker;
         if nodes.is_empty() && problems.is_empty() {
-            problems.push(Problem::new("MS-T004", 0, "the manifest declares no node", "begin with a source: [node.lines] op = \"stream\" topic = \"...\""));
+            problems.push(Problem::new(
+                "MS-T004",
+                0,
+                "the manifest declares no node",
+                "begin with a source: [node.lines] op = \"stream\" topic = \"...\"",
+            ));
         }
         problems.sort_by_key(|problem| problem.line);
         if !problems.is_empty() {
@@ -65,7 +78,8 @@ impl<'a> Checker<'a> {
 
     fn name_all(&mut self) {
         for (index, spec) in self.specs.iter().enumerate() {
-            let branches = branches(spec).map(|(id, _)| id).chain(spec.fields.get("default").and_then(|(id, _)| id.as_str()));
+            let branches =
+                branches(spec).map(|(id, _)| id).chain(spec.fields.get("default").and_then(|(id, _)| id.as_str()));
             let names = std::iter::once(spec.name.as_str()).chain(branches.collect::<Vec<_>>());
             for (place, name) in names.enumerate() {
                 if self.names.insert(name, (index, place.saturating_sub(1))).is_some() {
@@ -83,7 +97,12 @@ impl<'a> Checker<'a> {
             Mark::Done(place) => return Some(place).filter(|place| *place != usize::MAX),
             Mark::Open => {
                 let what = format!("the nodes read each other in a circle: {} -> {}", way.join(" -> "), spec.name);
-                self.problem("MS-T006", spec.line, what, "break the circle: send records through a topic instead (to, stream)");
+                self.problem(
+                    "MS-T006",
+                    spec.line,
+                    what,
+                    "break the circle: send records through a topic instead (to, stream)",
+                );
                 return None;
             }
             Mark::New => {}
@@ -129,7 +148,8 @@ impl<'a> Checker<'a> {
             self.problem("MS-T008", *line, format!("op {name:?} is not supported yet"), "see README.md for what is");
         } else if found.is_none() {
             let near = nearest(name, ops::names());
-            let remedy = if near.is_empty() { format!("one of {}", ops::names().collect::<Vec<_>>().join(", ")) } else { near };
+            let remedy =
+                if near.is_empty() { format!("one of {}", ops::names().collect::<Vec<_>>().join(", ")) } else { near };
             self.problem("MS-T007", *line, format!("there is no op {value}"), remedy);
         }
         found
@@ -153,7 +173,12 @@ impl<'a> Checker<'a> {
         }
         if op.name == "to" && spec.fields.contains_key("topic") == spec.fields.contains_key("call") {
             let what = format!("node {:?} must say either topic or call", spec.name);
-            self.problem("MS-T004", spec.line, what, "topic for a fixed topic, call for one that the plugin chooses for each record");
+            self.problem(
+                "MS-T004",
+                spec.line,
+                what,
+                "topic for a fixed topic, call for one that the plugin chooses for each record",
+            );
         }
     }
 
@@ -163,7 +188,9 @@ impl<'a> Checker<'a> {
         let names: Vec<&'a str> = match (op.inputs, field.map(|(value, _)| value)) {
             (Inputs::None, _) => return Some(Vec::new()),
             (Inputs::One, Some(Value::String(name))) => vec![name],
-            (Inputs::Several, Some(Value::Array(names))) if names.len() > 1 => names.iter().filter_map(Value::as_str).collect(),
+            (Inputs::Several, Some(Value::Array(names))) if names.len() > 1 => {
+                names.iter().filter_map(Value::as_str).collect()
+            }
             (inputs, _) => {
                 let wanted = if inputs == Inputs::One { "from = \"lines\"" } else { "from = [\"left\", \"right\"]" };
                 let what = format!("node {:?} ({}) does not say which nodes it reads", spec.name, op.name);
@@ -178,7 +205,12 @@ impl<'a> Checker<'a> {
                 None => {
                     let near = nearest(name, self.names.keys().copied().collect::<Vec<_>>());
                     let remedy = if near.is_empty() { "declare it, or name another".into() } else { near };
-                    self.problem("MS-T009", line, format!("node {:?} reads {name:?}, which is not declared", spec.name), remedy);
+                    self.problem(
+                        "MS-T009",
+                        line,
+                        format!("node {:?} reads {name:?}, which is not declared", spec.name),
+                        remedy,
+                    );
                     inputs.push(None);
                 }
             }
@@ -189,7 +221,9 @@ impl<'a> Checker<'a> {
     fn kind(&mut self, spec: &NodeSpec, op: &Op, inputs: &[(usize, usize)]) -> Option<Kind> {
         let from = spec.fields.get("from");
         let reads = |place: &usize| self.nodes.get(*place).map(|node| node.kind);
-        let whole = |name: &str| self.names.get(name).is_some_and(|(index, _)| self.specs.get(*index).is_some_and(|spec| spec.name == name));
+        let whole = |name: &str| {
+            self.names.get(name).is_some_and(|(index, _)| self.specs.get(*index).is_some_and(|spec| spec.name == name))
+        };
         let mut result = op.kinds.first().filter(|_| op.inputs == Inputs::None).map(|(_, result)| *result);
         for (place, _) in inputs {
             let kind = reads(place)?;
@@ -197,7 +231,13 @@ impl<'a> Checker<'a> {
             let kind = if kind == Kind::Branches && !named { Kind::Stream } else { kind };
             let Some((_, to)) = op.kinds.iter().find(|(from, _)| *from == kind) else {
                 let wanted: Vec<_> = op.kinds.iter().map(|(from, _)| from.words()).collect();
-                let what = format!("op {:?} reads {}, but {} is {}", op.name, wanted.join(" or "), from.map_or("its input".into(), |(value, _)| value.to_string()), kind.words());
+                let what = format!(
+                    "op {:?} reads {}, but {} is {}",
+                    op.name,
+                    wanted.join(" or "),
+                    from.map_or("its input".into(), |(value, _)| value.to_string()),
+                    kind.words()
+                );
                 let line = from.map_or(spec.line, |(_, line)| *line);
                 self.problem("MS-T010", line, what, remedy(op.name, kind));
                 return None;
@@ -211,18 +251,25 @@ impl<'a> Checker<'a> {
         let own = spec.fields.get("params").map(|(params, _)| params);
         let call = spec.fields.get("call").map(|(call, line)| (call, own, *line));
         let line = spec.fields.get("branches").map_or(spec.line, |(_, line)| *line);
-        let branches = branches(spec).map(|(_, branch)| (branch.get("call").unwrap_or(&Value::Null), branch.get("params"), line));
+        let branches =
+            branches(spec).map(|(_, branch)| (branch.get("call").unwrap_or(&Value::Null), branch.get("params"), line));
         call.into_iter().chain(branches).filter_map(|(call, params, line)| self.call(call, params, line)).collect()
     }
 
     fn call(&mut self, call: &Value, own: Option<&Value>, line: usize) -> Option<Call> {
         let Some((plugin, operator)) = call.as_str().and_then(|call| call.split_once('.')) else {
-            self.problem("MS-T011", line, format!("{call} is no call"), "write plugin.operator, such as \"words.split\"");
+            self.problem(
+                "MS-T011",
+                line,
+                format!("{call} is no call"),
+                "write plugin.operator, such as \"words.split\"",
+            );
             return None;
         };
         let Some(declared) = self.plugins.get(plugin) else {
             let near = nearest(plugin, self.plugins.keys().map(String::as_str));
-            let remedy = if near.is_empty() { format!("add [plugin.{plugin}] component = \"{plugin}.wasm\"") } else { near };
+            let remedy =
+                if near.is_empty() { format!("add [plugin.{plugin}] component = \"{plugin}.wasm\"") } else { near };
             self.problem("MS-T012", line, format!("there is no plugin {plugin:?}"), remedy);
             return None;
         };
@@ -285,14 +332,19 @@ fn branches(spec: &NodeSpec) -> impl Iterator<Item = (&str, &Value)> {
 fn ill_formed(name: &str, value: &Value) -> Option<&'static str> {
     let text = value.as_str();
     let (sound, wanted) = match name {
-        "topic" => (text.is_some_and(Topic::is_legal), "a topic's name: letters, digits, '.', '_' and '-', 249 at most"),
+        "topic" => {
+            (text.is_some_and(Topic::is_legal), "a topic's name: letters, digits, '.', '_' and '-', 249 at most")
+        }
         "store" => (text.is_some_and(Topic::is_legal), "a store's name: letters, digits, '.', '_' and '-'"),
         "emit" => (matches!(text, Some("every-update" | "on-commit")), "\"every-update\" or \"on-commit\""),
         "format" => (matches!(text, Some("long" | "text")), "\"long\" or \"text\""),
         "changelog" => (value.is_boolean(), "true or false"),
         "params" => (value.is_object(), "a table, such as { lower-case = true }"),
         "partitions" => (value.as_i64().is_some_and(|count| (1..=10_000).contains(&count)), "a number from 1 to 10000"),
-        "branches" => (value.as_array().is_some_and(|all| !all.is_empty()), "a list such as [{ id = \"big\", call = \"bids.big\" }]"),
+        "branches" => (
+            value.as_array().is_some_and(|all| !all.is_empty()),
+            "a list such as [{ id = \"big\", call = \"bids.big\" }]",
+        ),
         _ => (true, ""),
     };
     (!sound).then_some(wanted)
@@ -312,7 +364,9 @@ fn remedy(op: &str, kind: Kind) -> &'static str {
         (_, Kind::Table) => "turn the table into a stream first: op = \"to-stream\"",
         (_, Kind::Stream) => "turn the stream into a table first: op = \"to-table\"",
         (_, Kind::Branches) => "read one of its branches by its id",
-        (_, Kind::GroupedStream | Kind::GroupedTable) => "aggregate it first: op = \"count\", \"reduce\" or \"aggregate\"",
+        (_, Kind::GroupedStream | Kind::GroupedTable) => {
+            "aggregate it first: op = \"count\", \"reduce\" or \"aggregate\""
+        }
         (_, Kind::Nothing) => "read the node before the sink, or the sink's topic by a stream",
     }
 }

@@ -52,7 +52,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { exactly_once: true, commit_interval: Duration::from_millis(100), on_error: None, dead_letter_topic: None }
+        Self {
+            exactly_once: true,
+            commit_interval: Duration::from_millis(100),
+            on_error: None,
+            dead_letter_topic: None,
+        }
     }
 }
 
@@ -76,7 +81,12 @@ impl Manifest {
             manifest.section(&field, &mut problems);
         }
         if manifest.app.is_empty() {
-            problems.push(Problem::new("MS-T004", 0, "the manifest names no app", "add a line like app = \"wordcount\""));
+            problems.push(Problem::new(
+                "MS-T004",
+                0,
+                "the manifest names no app",
+                "add a line like app = \"wordcount\"",
+            ));
         }
         manifest.nodes.sort_by_key(|node| node.line);
         problems.sort_by_key(|problem| problem.line);
@@ -148,7 +158,8 @@ impl Manifest {
 }
 
 fn plugin_spec(plugin: &Field<'_>, problems: &mut Vec<Problem>) -> PluginSpec {
-    let mut spec = PluginSpec { params: Value::Object(serde_json::Map::new()), line: plugin.line, ..PluginSpec::default() };
+    let mut spec =
+        PluginSpec { params: Value::Object(serde_json::Map::new()), line: plugin.line, ..PluginSpec::default() };
     for inner in plugin.fields() {
         match (inner.name, inner.json()) {
             ("component", Value::String(path)) => spec.component = path,
@@ -251,9 +262,8 @@ impl<'a> Field<'a> {
 fn json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::from(number.as_str()), Value::from)
-        }
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::from(number.as_str()), Value::from),
         DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
         DeValue::Boolean(truth) => Value::from(*truth),
         DeValue::Datetime(time) => Value::from(time.to_string()),

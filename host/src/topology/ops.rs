@@ -88,7 +88,13 @@ pub(super) const OPS: [Op; 20] = [
     op("merge", (&[], &[]), Inputs::Several, STREAM, (&[], &[])),
     op("split", (&["branches"], &["default", "on-error"]), Inputs::One, &[(Stream, Branches)], (&["filter"], &[])),
     op("repartition", (&[], &["partitions"]), Inputs::One, STREAM, (&[], &[])),
-    op("group-by", (CALL, PARAMS), Inputs::One, &[(Stream, GroupedStream), (Table, GroupedTable)], (&["select-key"], &["map"])),
+    op(
+        "group-by",
+        (CALL, PARAMS),
+        Inputs::One,
+        &[(Stream, GroupedStream), (Table, GroupedTable)],
+        (&["select-key"], &["map"]),
+    ),
     op("group-by-key", (&[], &[]), Inputs::One, &[(Stream, GroupedStream)], (&[], &[])),
     op("count", (&[], &["store", "changelog", "emit", "format", "on-error"]), Inputs::One, FOLD, (&[], &[])),
     op("reduce", (CALL, AGGREGATE), Inputs::One, FOLD, (&["reduce"], &["reduce"])),
@@ -98,13 +104,30 @@ pub(super) const OPS: [Op; 20] = [
 ];
 
 /// `to` stands apart: it takes either a topic or a call.
-pub(super) const TO: Op =
-    op("to", (&[], &["topic", "call", "params", "on-error"]), Inputs::One, &[(Stream, Nothing), (Table, Nothing)], (&["extract-topic"], &["extract-topic"]));
+pub(super) const TO: Op = op(
+    "to",
+    (&[], &["topic", "call", "params", "on-error"]),
+    Inputs::One,
+    &[(Stream, Nothing), (Table, Nothing)],
+    (&["extract-topic"], &["extract-topic"]),
+);
 
 /// Ops of Kafka Streams that this version does not have yet.
 pub(super) const LATER: [&str; 14] = [
-    "global-table", "store", "process", "process-values", "cogroup", "window", "suppress", "stream-stream-join",
-    "stream-table-join", "stream-global-join", "table-table-join", "fk-join", "foreach", "print",
+    "global-table",
+    "store",
+    "process",
+    "process-values",
+    "cogroup",
+    "window",
+    "suppress",
+    "stream-stream-join",
+    "stream-table-join",
+    "stream-global-join",
+    "table-table-join",
+    "fk-join",
+    "foreach",
+    "print",
 ];
 
 /// The op of this name.

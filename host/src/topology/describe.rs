@@ -1,0 +1,162 @@
+//! A plan for people and tools.
+
+use super::plan::{Plan, Step, StepOp, Subtopology, Target};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The shape of Kafka Streams' `Topology#describe()`.
+    Text,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// A Graphviz digraph.
+    Dot,
+    /// JSON.
+    Json,
+}
+
+/// A plan in a format.
+pub fn describe(plan: &Plan, format: Format) -> String {
+    let mut out = String::new();
+    // Writing into a string does not fail.
+    let _ = match format {
+        Format::Text => text(plan, &mut out),
+        Format::Mermaid => mermaid(plan, &mut out),
+        Format::Dot => dot(plan, &mut out),
+        Format::Json => writeln!(out, "{:#}", value(plan)),
+    };
+    out
+}
+
+fn text(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "Topologies:")?;
+    for (number, part) in plan.subtopologies.iter().enumerate() {
+        writeln!(out, "   Sub-topology: {number}")?;
+        for (index, step) in part.steps.iter().enumerate() {
+            let (kind, detail) = what(part, step);
+            writeln!(out, "    {kind}: {} ({detail})", step.name)?;
+            if !matches!(step.op, StepOp::Sink { .. }) {
+                writeln!(out, "      --> {}", list(&readers(part, index)))?;
+            }
+            if !step.inputs.is_empty() {
+                let names: Vec<&str> = step
+                    .inputs
+                    .iter()
+                    .filter_map(|input| part.steps.get(input.step))
+                    .map(|step| step.name.as_str())
+                    .collect();
+                writeln!(out, "      <-- {}", list(&names))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn readers(part: &Subtopology, index: usize) -> Vec<&str> {
+    part.steps
+        .iter()
+        .filter(|step| step.inputs.iter().any(|input| input.step == index))
+        .map(|step| step.name.as_str())
+        .collect()
+}
+
+/// A step's kind in Kafka Streams' words, and its topic or stores.
+fn what(part: &Subtopology, step: &Step) -> (&'static str, String) {
+    match &step.op {
+        StepOp::Source { topic, .. } => ("Source", format!("topics: [{topic}]")),
+        StepOp::Sink { target: Target::Topic(topic) | Target::Repartition { topic, .. } } => {
+            ("Sink", format!("topic: {topic}"))
+        }
+        StepOp::Sink { target: Target::Call(call) } => {
+            ("Sink", format!("extractor: {}.{}", call.plugin, call.operator))
+        }
+        op => {
+            let store = super::lower::store_of(&mut op.clone()).and_then(|store| part.stores.get(*store));
+            ("Processor", format!("stores: [{}]", store.map_or("", |store| &store.name)))
+        }
+    }
+}
+
+fn mermaid(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "flowchart TD")?;
+    for (number, part) in plan.subtopologies.iter().enumerate() {
+        writeln!(out, "  subgraph s{number} [Sub-topology {number}]")?;
+        for (index, step) in part.steps.iter().enumerate() {
+            writeln!(out, "    s{number}n{index}[\"{}\"]", step.name)?;
+        }
+        for (index, step) in part.steps.iter().enumerate() {
+            for input in &step.inputs {
+                writeln!(out, "    s{number}n{} --> s{number}n{index}", input.step)?;
+            }
+        }
+        writeln!(out, "  end")?;
+        for (index, step) in part.steps.iter().enumerate() {
+            match &step.op {
+                StepOp::Source { topic, .. } => writeln!(out, "  {topic}[({topic})] --> s{number}n{index}")?,
+                StepOp::Sink { target: Target::Topic(topic) | Target::Repartition { topic, .. } } => {
+                    writeln!(out, "  s{number}n{index} --> {topic}[({topic})]")?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dot(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "digraph {:?} {{", plan.app)?;
+    for (number, part) in plan.subtopologies.iter().enumerate() {
+        writeln!(out, "  subgraph cluster_{number} {{ label=\"Sub-topology {number}\";")?;
+        for step in &part.steps {
+            writeln!(out, "    {:?} [shape=box];", step.name)?;
+        }
+        writeln!(out, "  }}")?;
+        for step in &part.steps {
+            for input in step.inputs.iter().filter_map(|input| part.steps.get(input.step)) {
+                writeln!(out, "  {:?} -> {:?};", input.name, step.name)?;
+            }
+            match &step.op {
+                StepOp::Source { topic, .. } => writeln!(out, "  \"topic {topic}\" -> {:?};", step.name)?,
+                StepOp::Sink { target: Target::Topic(topic) | Target::Repartition { topic, .. } } => {
+                    writeln!(out, "  {:?} -> \"topic {topic}\";", step.name)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    writeln!(out, "}}")
+}
+
+fn value(plan: &Plan) -> Value {
+    let steps = |part: &Subtopology| -> Vec<Value> {
+        let step = |(index, step): (usize, &Step)| {
+            let (kind, detail) = what(part, step);
+            let from: Vec<&str> = step
+                .inputs
+                .iter()
+                .filter_map(|input| part.steps.get(input.step))
+                .map(|step| step.name.as_str())
+                .collect();
+            json!({ "name": step.name, "kind": kind.to_lowercase(), "detail": detail, "from": from, "to": readers(part, index) })
+        };
+        part.steps.iter().enumerate().map(step).collect()
+    };
+    let parts: Vec<Value> = plan
+        .subtopologies
+        .iter()
+        .enumerate()
+        .map(|(number, part)| {
+            let stores: Vec<Value> =
+                part.stores.iter().map(|store| json!({ "name": store.name, "changelog": store.changelog })).collect();
+            json!({ "id": number, "steps": steps(part), "stores": stores })
+        })
+        .collect();
+    json!({ "app": plan.app, "subtopologies": parts })
+}
