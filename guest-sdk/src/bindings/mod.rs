@@ -1,0 +1,11 @@
+//! Generated from `wit/` by `cargo run -- bindings` in `xtask/`; do not edit.
+#![allow(missing_docs, unsafe_code, reason = "generated")]
+
+#[rustfmt::skip]
+pub mod imports;
+#[rustfmt::skip]
+pub mod plugin_part;
+#[rustfmt::skip]
+pub mod transform_part;
+#[rustfmt::skip]
+pub mod fold_part;
