@@ -50,4 +50,6 @@ pub use fold::{Action, Aggregate, AggregateNode, Change, FoldNode, ReduceNode};
 pub use node::{Entry, Node, Plugin, answer};
 pub use params::{ParameterValue, Parameters};
 pub use record::{Out, Record};
+#[doc(hidden)]
+pub use macros::private as __private;
 pub use transform::{EachNode, FilterNode, FlatNode, KeyNode, MapNode, ValueNode};

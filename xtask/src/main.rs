@@ -50,7 +50,6 @@ fn generate(wit: &Path, world: &str, shared: &[&str]) -> String {
     });
     let options = Opts {
         runtime_path: Some("::millstream::wit_bindgen::rt".into()),
-        bitflags_path: Some("::millstream::wit_bindgen::bitflags".into()),
         default_bindings_module: Some(format!("::millstream::bindings::{module}")),
         export_macro_name: Some(format!("export_{module}")),
         pub_export_macro: true,
