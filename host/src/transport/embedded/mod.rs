@@ -88,6 +88,11 @@ impl EmbeddedLog {
         Ok(())
     }
 
+    /// Number of commits so far that appended something: as long as it stays, there is nothing new to read.
+    pub fn version(&self) -> u64 {
+        self.state().appends
+    }
+
     fn number(&self, partition: &TopicPartition) -> Result<u32, TransportError> {
         let state = self.state();
         let known = state.topics.get(&partition.topic);

@@ -1,0 +1,252 @@
+//! The composition root: everything is built and joined here. The only room that knows all others.
+
+use crate::plugin::port::Plugin;
+use crate::plugin::{AdmissionError, Limits, Plugins, check_params, componentize};
+use crate::record::{Offset, Partition, Topic, TopicPartition};
+use crate::store::{Db, KeyValueStore, Settings, StoreError};
+use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
+use crate::topology::plan::Plan;
+use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
+use crate::transport::embedded::EmbeddedLog;
+use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
+use crate::worker::{Shared, Worker};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
+const WORKER_STACK_BYTES: usize = 8 << 20;
+
+/// Why an app cannot run, as text for people.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file cannot be read.
+    #[error("MS-R001: {path:?} cannot be read: {error}; name another with --manifest, or begin with millstream new")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The manifest does not make sense.
+    #[error("{0}")]
+    Manifest(String),
+    /// A plugin may not run.
+    #[error("plugin {name:?}: {error}")]
+    Plugin {
+        /// Its name in the manifest.
+        name: String,
+        /// Why.
+        error: AdmissionError,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be used.
+    #[error("MS-R002: {0}")]
+    Transport(#[from] TransportError),
+    /// Processing stopped.
+    #[error("MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again")]
+    Stopped(String),
+    /// Source topics that belong together differ in partitions.
+    #[error(
+        "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
+    )]
+    Copartition {
+        /// One topic.
+        left: Topic,
+        /// Another.
+        right: Topic,
+        /// Its partitions.
+        left_count: i32,
+        /// Its partitions.
+        right_count: i32,
+    },
+}
+
+/// A manifest that was checked, and its plugins, admitted.
+pub struct App {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What its tasks are made from.
+    pub blueprint: Blueprint,
+}
+
+impl App {
+    /// Reads and checks a manifest, and admits its plugins.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn load(path: &Path, colours: bool) -> Result<Self, RunError> {
+        let text = std::fs::read_to_string(path).map_err(|error| RunError::File { path: path.into(), error })?;
+        let refuse =
+            |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &path.display().to_string(), colours));
+        let manifest = Manifest::parse(&text).map_err(refuse)?;
+        let topology =
+            Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings).map_err(refuse)?;
+        let engine = Plugins::new(Limits::default());
+        let engine = engine.map_err(|error| RunError::Plugin { name: "engine".into(), error })?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let mut plugins = BTreeMap::new();
+        for (name, spec) in &manifest.plugins {
+            let file = directory.join(&spec.component);
+            let bytes = std::fs::read(&file).map_err(|error| RunError::File { path: file, error })?;
+            let plugin = engine.admit(name, &bytes).map_err(|error| RunError::Plugin { name: name.clone(), error })?;
+            plugins.insert(name.clone(), plugin);
+        }
+        let describe = |name: &str| plugins.get(name).map(|plugin: &Arc<dyn Plugin>| plugin.description());
+        let problems = check_calls(&topology, &describe, &check_params);
+        if !problems.is_empty() {
+            return Err(refuse(problems));
+        }
+        Ok(Self { manifest, blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins } })
+    }
+
+    /// Makes the topics that the app needs and that are not there.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn make_topics(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
+        for (topic, partitions) in &self.manifest.topics {
+            log.create_topic(&TopicSpec::new(topic.clone(), *partitions))?;
+        }
+        let plan: &Plan = &self.blueprint.plan;
+        let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
+        for subtopology in 0..plan.subtopologies.len() {
+            for source in self.blueprint.sources(subtopology) {
+                if !internal.iter().any(|spec| spec.topic == source.topic) {
+                    log.create_topic(&TopicSpec::new(source.topic, 1))?;
+                }
+            }
+        }
+        // A repartition topic is as wide as what is read by the tasks that write it; those may read another such topic.
+        for _ in 0..=internal.len() {
+            for (number, part) in plan.subtopologies.iter().enumerate() {
+                let width = self.width(number, log)?;
+                for spec in &part.repartitions {
+                    if let Some(partitions) = spec.partitions.or(width) {
+                        log.create_topic(&TopicSpec::new(spec.topic.clone(), partitions))?;
+                    }
+                }
+            }
+        }
+        for (number, part) in plan.subtopologies.iter().enumerate() {
+            let width = self.width(number, log)?.unwrap_or(1);
+            for store in part.stores.iter().filter(|store| store.changelog) {
+                let topic = self.blueprint.changelog(&store.name);
+                log.create_topic(&TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Partitions of the topics that a subtopology reads; none if one is not there yet.
+    fn width(&self, subtopology: usize, log: &mut EmbeddedLog) -> Result<Option<i32>, RunError> {
+        let mut width: Option<(Topic, i32)> = None;
+        for source in self.blueprint.sources(subtopology) {
+            let Some(spec) = log.topic(&source.topic)? else { return Ok(None) };
+            match &width {
+                Some((left, left_count)) if *left_count != spec.partitions => {
+                    let (left, right) = (left.clone(), source.topic);
+                    return Err(RunError::Copartition {
+                        left,
+                        right,
+                        left_count: *left_count,
+                        right_count: spec.partitions,
+                    });
+                }
+                _ => width = Some((source.topic, spec.partitions)),
+            }
+        }
+        Ok(width.map(|(_, count)| count))
+    }
+
+    /// Runs the app's tasks on so many workers until it is told to stop or, if wanted, until the end of the input.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run(
+        &self,
+        db: &Db,
+        log: &mut EmbeddedLog,
+        workers: usize,
+        until_end: bool,
+        shared: &Arc<Shared>,
+    ) -> Result<(), RunError> {
+        self.make_topics(log)?;
+        let mut tasks: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut next = 0;
+        for subtopology in 0..self.blueprint.plan.subtopologies.len() {
+            for partition in 0..self.width(subtopology, log)?.unwrap_or(0) {
+                let id = TaskId { subtopology, partition: Partition::new(partition) };
+                let assembly = self.assemble(id, db, log)?;
+                let task = self.blueprint.task(id, assembly).map_err(|stop| RunError::Stopped(stop.to_string()))?;
+                if let Some(tasks) = tasks.get_mut(next % workers) {
+                    tasks.push(task);
+                }
+                next += 1;
+            }
+        }
+        let threads: Vec<_> = tasks
+            .into_iter()
+            .enumerate()
+            .map(|(number, tasks)| {
+                let worker = Worker {
+                    number,
+                    app: self.manifest.app.clone(),
+                    log: log.clone(),
+                    tasks,
+                    commit_interval: self.manifest.settings.commit_interval,
+                    until_end,
+                    shared: Arc::clone(shared),
+                };
+                let thread =
+                    std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
+                thread.spawn(move || worker.run())
+            })
+            .collect();
+        let mut result = Ok(());
+        for thread in threads {
+            let ended = thread.map_err(|error| error.to_string()).and_then(|thread| {
+                thread.join().map_err(|_| "a worker panicked".to_owned())?.map_err(|stop| stop.to_string())
+            });
+            result = result.and(ended.map_err(RunError::Stopped));
+        }
+        result
+    }
+
+    fn assemble(&self, id: TaskId, db: &Db, log: &mut EmbeddedLog) -> Result<Assembly, RunError> {
+        let app = &self.manifest.app;
+        let stores = self.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
+        let stores = stores.iter().map(|store| KeyValueStore::open(db, app, &store.name, id.partition.get()));
+        let stores = stores.collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = Vec::new();
+        for source in self.blueprint.sources(id.subtopology) {
+            let partition = TopicPartition::new(source.topic, id.partition);
+            let position = log.committed(app, &partition)?.unwrap_or(Offset::new(0));
+            inputs.push(Input::new(partition, source.step, source.payload, position));
+        }
+        Ok(Assembly { stores, inputs, turn_rows_max: TURN_ROWS_MAX })
+    }
+}
+
+/// Opens a data directory and its log.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError> {
+    let db = Db::open(directory, Settings::default())?;
+    let log = EmbeddedLog::open(db.clone(), sync)?;
+    Ok((db, log))
+}
+
+/// Wraps a core module into a component, in place.
+///
+/// # Errors
+/// If the file cannot be read or is no plugin.
+pub fn componentize_file(from: &Path, to: &Path) -> Result<(), RunError> {
+    let bytes = std::fs::read(from).map_err(|error| RunError::File { path: from.into(), error })?;
+    let name = from.display().to_string();
+    let component = componentize(&bytes).map_err(|error| RunError::Plugin { name, error })?;
+    std::fs::write(to, component).map_err(|error| RunError::File { path: to.into(), error })
+}

@@ -1,0 +1,175 @@
+//! A thread that owns tasks: fetches, turns, commits.
+
+use crate::operator::Stop;
+use crate::record::Topic;
+use crate::task::{Task, Topics};
+use crate::transport::embedded::EmbeddedLog;
+use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes fetched for a partition at once: a few turns' worth.
+const FETCH_BYTES: usize = 512 * 1024;
+/// Uncommitted bytes of a worker after which it commits before its interval is over.
+const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
+/// How long an idle worker sleeps at most before it looks again.
+const IDLE: Duration = Duration::from_millis(20);
+/// How often a commit is tried again when the disk refuses it, and how long it waits in between.
+const COMMIT_TRIES: u32 = 5;
+const COMMIT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the workers of an app share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Set to end all workers, after a last commit.
+    pub stop: AtomicBool,
+    /// Set if a worker failed: the others end too.
+    pub failed: AtomicBool,
+    /// For each worker the log's version at which it had nothing to do; `u64::MAX` while it works.
+    idle: Vec<AtomicU64>,
+    /// Input records processed.
+    pub records: AtomicU64,
+    /// Records dropped.
+    pub dropped: AtomicU64,
+    /// Records dead-lettered.
+    pub dead_letters: AtomicU64,
+}
+
+impl Shared {
+    /// For so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
+        let (stop, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { stop, failed, idle, records, dropped, dead_letters })
+    }
+
+    /// Whether no worker has anything to do at this version of the log.
+    fn all_idle(&self, version: u64) -> bool {
+        self.idle.iter().all(|idle| idle.load(Ordering::SeqCst) == version)
+    }
+}
+
+/// A worker and its tasks.
+pub struct Worker {
+    /// Its number, counted from 0.
+    pub number: usize,
+    /// The app: the group whose offsets are committed.
+    pub app: String,
+    /// Its connection.
+    pub log: EmbeddedLog,
+    /// Its tasks.
+    pub tasks: Vec<Task>,
+    /// Time between commits.
+    pub commit_interval: Duration,
+    /// Whether to end when all input is processed and committed.
+    pub until_end: bool,
+    /// What it shares with the others.
+    pub shared: Arc<Shared>,
+}
+
+impl Topics for EmbeddedLog {
+    fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
+        self.create_topic(&TopicSpec::new(topic.clone(), 1))?;
+        Ok(self.topic(topic)?.map_or(1, |spec| spec.partitions))
+    }
+}
+
+impl Worker {
+    /// Works until told to stop, or until the end of the input.
+    ///
+    /// # Errors
+    /// [`Stop`]: what was not committed is rolled back and will be processed again.
+    pub fn run(mut self) -> Result<(), Stop> {
+        let result = self.work();
+        if result.is_err() {
+            self.shared.failed.store(true, Ordering::SeqCst);
+            self.tasks.iter_mut().for_each(Task::rollback);
+        }
+        result
+    }
+
+    fn work(&mut self) -> Result<(), Stop> {
+        let mut last_commit = Instant::now();
+        let mut uncommitted = false;
+        loop {
+            let version = self.log.version();
+            let progressed = self.step()?;
+            uncommitted |= progressed;
+            let stopping = self.shared.stop.load(Ordering::SeqCst) || self.shared.failed.load(Ordering::SeqCst);
+            let bytes: usize = self.tasks.iter().map(Task::uncommitted_bytes).sum();
+            let due = last_commit.elapsed() >= self.commit_interval || bytes >= UNCOMMITTED_BYTES_MAX;
+            if uncommitted && (due || stopping || (!progressed && self.until_end)) {
+                self.commit()?;
+                uncommitted = false;
+                last_commit = Instant::now();
+            }
+            if stopping {
+                return Ok(());
+            }
+            if progressed || uncommitted {
+                self.note(u64::MAX);
+                if !progressed {
+                    self.log.wait(self.commit_interval.saturating_sub(last_commit.elapsed()).min(IDLE));
+                }
+                continue;
+            }
+            self.note(version);
+            if self.until_end && self.shared.all_idle(version) && self.log.version() == version {
+                return Ok(());
+            }
+            self.log.wait(IDLE);
+        }
+    }
+
+    fn note(&self, version: u64) {
+        if let Some(idle) = self.shared.idle.get(self.number) {
+            idle.store(version, Ordering::SeqCst);
+        }
+    }
+
+    /// Fetches what there is room for and takes every task through one turn. Says whether anything was done.
+    fn step(&mut self) -> Result<bool, Stop> {
+        let mut progressed = false;
+        for task in &mut self.tasks {
+            for index in 0..task.inputs().len() {
+                let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
+                let (partition, from) = (input.partition.clone(), input.fetch);
+                if let Some(fetched) = self.log.fetch(&partition, from, FETCH_BYTES)? {
+                    task.feed(index, fetched)?;
+                }
+            }
+            crate::killpoint::pass("before-turn");
+            let turned = task.turn(&mut self.log)?;
+            crate::killpoint::pass("after-turn");
+            progressed |= turned.records > 0;
+            self.shared.records.fetch_add(turned.records as u64, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(turned.dropped, Ordering::Relaxed);
+            self.shared.dead_letters.fetch_add(turned.dead_letters as u64, Ordering::Relaxed);
+        }
+        Ok(progressed)
+    }
+
+    /// Commits all tasks in one transaction.
+    fn commit(&mut self) -> Result<(), Stop> {
+        crate::killpoint::pass("before-commit");
+        let mut transaction = Transaction::default();
+        for task in &mut self.tasks {
+            task.hand_in(&mut transaction, &mut self.log)?;
+        }
+        crate::killpoint::pass("handed-in");
+        let mut tries = 1;
+        while let Err(error) = self.log.commit(&self.app, &transaction) {
+            if tries == COMMIT_TRIES || !matches!(error, TransportError::Retry(_)) {
+                return Err(error.into());
+            }
+            tracing::warn!(worker = self.number, tries, "commit failed, trying again: {error}");
+            std::thread::sleep(COMMIT_PAUSE);
+            tries += 1;
+        }
+        crate::killpoint::pass("committed");
+        self.tasks.iter_mut().for_each(Task::committed);
+        Ok(())
+    }
+}
