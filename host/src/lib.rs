@@ -2,6 +2,7 @@
 //!
 //! The rooms, in the order in which a record meets them; ARCHITECTURE.md is the map.
 
+pub mod cli;
 pub mod killpoint;
 pub mod operator;
 pub mod plugin;

@@ -161,6 +161,21 @@ impl App {
         Ok(width.map(|(_, count)| count))
     }
 
+    /// Number of partitions of a store.
+    ///
+    /// # Errors
+    /// If there is no such store.
+    pub fn partitions_of(&self, store: &str, log: &mut EmbeddedLog) -> Result<i32, RunError> {
+        let parts = self.blueprint.plan.subtopologies.iter();
+        let names: Vec<&str> = parts.clone().flat_map(|part| &part.stores).map(|spec| spec.name.as_str()).collect();
+        let found = parts.enumerate().find(|(_, part)| part.stores.iter().any(|spec| spec.name == store));
+        let Some((number, _)) = found else {
+            let what = format!("error[MS-C002]: there is no store {store:?}; the app has {}\n", names.join(", "));
+            return Err(RunError::Manifest(what));
+        };
+        Ok(self.width(number, log)?.unwrap_or(0))
+    }
+
     /// Runs the app's tasks on so many workers until it is told to stop or, if wanted, until the end of the input.
     ///
     /// # Errors
