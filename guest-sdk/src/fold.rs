@@ -112,7 +112,9 @@ fn run(
                 merge(&mut states[slot], later)
             }
             1 if states[slot].is_none() => Ok(()),
-            action => step(&mut states[slot], if action == 1 { Action::Subtract } else { Action::Add }, records[argument]),
+            action => {
+                step(&mut states[slot], if action == 1 { Action::Subtract } else { Action::Add }, records[argument])
+            }
         };
         let failed = done.is_err();
         failures.extend(done.err().map(|reason| Failure { row: index, reason }));
@@ -141,7 +143,8 @@ fn push(cells: &mut Cells, state: Option<&State>) {
 impl<A: Aggregate> Node for AggregateNode<A> {
     fn fold(&mut self, batch: &Columns, states: Cells, steps: &Steps, reply: Reply) -> Folded {
         let aggregate = &self.0;
-        let read = |state: &State| state.as_deref().map_or_else(|| Ok(aggregate.initial()), |bytes| aggregate.decode(bytes));
+        let read =
+            |state: &State| state.as_deref().map_or_else(|| Ok(aggregate.initial()), |bytes| aggregate.decode(bytes));
         let write = |state: &mut State, new: &A::State| {
             let mut bytes = Vec::new();
             *state = aggregate.encode(new, &mut bytes).then_some(bytes);

@@ -47,9 +47,9 @@ pub use wit_bindgen;
 
 pub use field::{Field, Pair, Verdict};
 pub use fold::{Action, Aggregate, AggregateNode, Change, FoldNode, ReduceNode};
+#[doc(hidden)]
+pub use macros::private as __private;
 pub use node::{Entry, Node, Plugin, answer};
 pub use params::{ParameterValue, Parameters};
 pub use record::{Out, Record};
-#[doc(hidden)]
-pub use macros::private as __private;
 pub use transform::{EachNode, FilterNode, FlatNode, KeyNode, MapNode, ValueNode};

@@ -1,7 +1,7 @@
 //! The nodes that the host opened, and what the component says of itself.
 
-use crate::bindings::imports::millstream::plugin::types::{Cells, Columns, Outcome};
 use crate::bindings::fold_part::exports::millstream::plugin::fold::{Folded, Reply, Steps};
+use crate::bindings::imports::millstream::plugin::types::{Cells, Columns, Outcome};
 use crate::bindings::plugin_part::exports::millstream::plugin::plugin::{Description, Fields, Operator};
 use std::cell::{Cell, RefCell};
 
@@ -93,7 +93,8 @@ pub fn open<P: Plugin>(node: u32, operator: &str, params: &str) -> Result<(), St
 pub fn answer<R>(node: u32, call: impl FnOnce(&mut dyn Node) -> R) -> R {
     ROW.set(None);
     NODES.with_borrow_mut(|nodes| {
-        let node = nodes.get_mut(node as usize).and_then(Option::as_mut).expect("the host opens a node before it calls it");
+        let node =
+            nodes.get_mut(node as usize).and_then(Option::as_mut).expect("the host opens a node before it calls it");
         call(node.as_mut())
     })
 }

@@ -73,6 +73,8 @@ impl ParameterValue for Value {
 pub fn member<T: ParameterValue>(params: &Value, name: &str, absent: Option<T>) -> Result<T, String> {
     match params.get(name) {
         None => absent.ok_or_else(|| format!("parameter {name:?} is missing")),
-        Some(value) => T::from_json(value).ok_or_else(|| format!("parameter {name:?} cannot be {value}: it is a {}", T::TYPE)),
+        Some(value) => {
+            T::from_json(value).ok_or_else(|| format!("parameter {name:?} cannot be {value}: it is a {}", T::TYPE))
+        }
     }
 }

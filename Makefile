@@ -1,0 +1,27 @@
+# make demo: word count on the embedded log.  make test: every test.  Both install what is missing first.
+.PHONY: demo test setup build lint
+TARGET ?= $(HOME)/.cache/millstream/target
+GUESTS ?= $(HOME)/.cache/millstream/guests
+MILLSTREAM = $(TARGET)/debug/millstream
+export CARGO_TARGET_DIR = $(TARGET)
+
+setup:
+	@scripts/setup
+
+build: setup
+	cargo build --locked -p millstream
+
+demo: build
+	@scripts/demo "$(MILLSTREAM)" "$(GUESTS)"
+
+lint: setup
+	cargo fmt --check
+	cd examples && cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p millstream
+
+test: build
+	cargo test --locked -p millstream
+	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
+	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
+	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
