@@ -36,7 +36,7 @@ impl Build {
             )));
         }
         let messages = String::from_utf8_lossy(&output.stdout);
-        let artifact = messages
+        let mut artifact = messages
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
             .filter_map(|message| {
@@ -46,7 +46,7 @@ impl Build {
                     .filter_map(|file| file.as_str().map(PathBuf::from))
                     .find(|file| file.extension().is_some_and(|end| end == "wasm"))
             });
-        let Some(artifact) = artifact.last() else {
+        let Some(artifact) = artifact.next_back() else {
             return Err(failed(std::io::Error::other("cargo built no .wasm; is crate-type = [\"cdylib\"] set?")));
         };
         let name = artifact.file_name().map_or_else(|| "plugin.wasm".into(), PathBuf::from);

@@ -7,9 +7,9 @@ use crate::topology::plan::OnError;
 
 /// Rows a call at most: from 256 rows on a call's fixed cost is noise; more than this and the batch falls out of the
 /// second-level cache.
-pub const CALL_ROWS_MAX: usize = 1024;
+pub(super) const CALL_ROWS_MAX: usize = 1024;
 /// Bytes a call at most, unless a single row is larger: what fits into a second-level cache beside the guest's copy.
-pub const CALL_BYTES_MAX: usize = 256 * 1024;
+pub(super) const CALL_BYTES_MAX: usize = 256 * 1024;
 
 /// A row that a user's function failed on.
 #[derive(Clone, Debug)]
@@ -93,6 +93,9 @@ impl Caller {
     }
 
     /// Runs a stateless operator over all rows, in calls of bounded size. Rows that fail follow the node's policy.
+    ///
+    /// # Errors
+    /// See [`Stop`].
     pub fn transform(&mut self, rows: &[Row], cx: &mut Context<'_>) -> Result<Answer, Stop> {
         let mut answer = Answer::default();
         let mut from = 0;
@@ -206,7 +209,7 @@ impl Caller {
 
 /// The instance that a caller speaks to.
 #[expect(clippy::indexing_slicing, reason = "the task that made the caller made its instance")]
-pub(super) fn instance<'a>(plugins: &'a mut [Box<dyn Instance>], plugin: usize) -> &'a mut dyn Instance {
+pub(super) fn instance(plugins: &mut [Box<dyn Instance>], plugin: usize) -> &mut dyn Instance {
     plugins[plugin].as_mut()
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wasmtime::component::Component;
 
 /// Largest component, bytes: an embedded Python is about 20 MB.
-pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
+pub(super) const COMPONENT_BYTES_MAX: usize = 64 << 20;
 /// Kinds of operators that this host knows, and the interface that each needs.
 const KINDS: [&str; 11] = [
     "filter",

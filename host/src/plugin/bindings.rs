@@ -1,5 +1,5 @@
 //! Host bindings, generated from `wit/`.
-#![expect(missing_docs, unreachable_pub, reason = "generated")]
+#![expect(unreachable_pub, reason = "generated")]
 
 pub mod imports {
     wasmtime::component::bindgen!({ path: "../wit", world: "imports" });

@@ -358,10 +358,12 @@ mod tests {
         Outcome { sources: vec![0, 2], value_lengths: vec![1, SAME], bytes: b"x".to_vec(), ..Outcome::default() }
     }
 
+    type Lie = fn(&mut Outcome);
+
     #[test]
     fn finds_every_lie() {
         assert_eq!(outcome().check(3, 1), Ok(()));
-        let lies: [(fn(&mut Outcome), &str); 8] = [
+        let lies: [(Lie, &str); 8] = [
             (|o| o.sources = vec![2, 0], "decrease"),
             (|o| o.sources = vec![0, 3], "comes from row 3"),
             (|o| o.value_lengths = vec![1], "1 value lengths for 2"),

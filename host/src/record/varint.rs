@@ -10,7 +10,6 @@
 pub fn put(number: i64, bytes: &mut Vec<u8>) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= 0x80 {
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits")]
         bytes.push((rest & 0x7f) as u8 | 0x80);
         rest >>= 7;
     }
@@ -21,7 +20,7 @@ pub fn put(number: i64, bytes: &mut Vec<u8>) {
 /// Bytes that [`put`] appends.
 pub const fn size(number: i64) -> usize {
     let zigzag = ((number << 1) ^ (number >> 63)).cast_unsigned() | 1;
-    ((64 - zigzag.leading_zeros() as usize) + 6) / 7
+    (64 - zigzag.leading_zeros() as usize).div_ceil(7)
 }
 
 /// Reads a number at `at` and moves `at` behind it; none if it is cut off or longer than a number can be.

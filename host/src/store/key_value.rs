@@ -41,8 +41,14 @@ struct Cell {
     timestamp: Timestamp,
     dirty: bool,
     /// Value at the last hand-on and headers of the last change, for changes that wait for the commit.
-    pending: Option<Box<(Option<Vec<u8>>, Vec<u8>)>>,
+    pending: Option<Box<HandOn>>,
 }
+
+/// Value at the last hand-on, headers of the last change.
+type HandOn = (Option<Vec<u8>>, Vec<u8>);
+
+/// Hears of every changed key, for the changelog: key, timestamp, value (none: deleted).
+pub type Changelog<'a> = &'a mut dyn FnMut(&[u8], Timestamp, Option<&[u8]>);
 
 /// One partition of a key-value store, owned by one task.
 #[derive(Debug)]
@@ -193,7 +199,7 @@ impl KeyValueStore {
     }
 
     /// Writes each changed key once, in key order, and tells the changelog.
-    pub fn prepare(&self, writes: &mut Writes, mut changelog: Option<&mut dyn FnMut(&[u8], Timestamp, Option<&[u8]>)>) {
+    pub fn prepare(&self, writes: &mut Writes, mut changelog: Option<Changelog<'_>>) {
         for slot in self.dirty_by_key() {
             let cell = self.cell(slot);
             let value = cell.exists.then_some(cell.value.as_slice());

@@ -9,7 +9,7 @@ mod key_value;
 mod lock;
 
 pub use db::{Db, Family, Settings, Writes};
-pub use key_value::{Entry, KeyValueStore, Pending, Slot};
+pub use key_value::{Changelog, Entry, KeyValueStore, Pending, Slot};
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// The record for the dead-letter topic: key, value, timestamp and headers of the task's input record, then Kafka
 /// Streams' `__streams.errors.*` headers and ours.
-pub fn letter(failure: &Failure, origin: &Origin, turn: &mut Turn) -> Row {
+pub(super) fn letter(failure: &Failure, origin: &Origin, turn: &mut Turn) -> Row {
     let stacktrace = if failure.backtrace.is_empty() { &failure.reason } else { &failure.backtrace };
     let partition = origin.partition.partition.to_string();
     let offset = origin.offset.to_string();

@@ -19,7 +19,7 @@ pub use outbox::{BATCH_BYTES_MAX, Outbox, Topics};
 
 use crate::operator::{Context, Effects, Operator, Stop};
 use crate::plugin::port::Instance;
-use crate::record::batch::{BatchBuilder, Compression, Record};
+use crate::record::batch::{BatchBuilder, Record};
 use crate::record::{Cell, Chunk, Offset, Partition, Path, Row, Topic, TopicPartition, Turn, change};
 use crate::store::KeyValueStore;
 use crate::topology::plan::{Input as From, Payload};

@@ -7,7 +7,7 @@ use crate::plugin::port::{Description, Operator};
 use serde_json::Value;
 
 /// Checks a parameter object against an operator's schema; says what does not fit.
-pub type CheckParams<'a> = &'a dyn Fn(&Operator, &Value) -> Result<(), String>;
+pub(super) type CheckParams<'a> = &'a dyn Fn(&Operator, &Value) -> Result<(), String>;
 
 /// All calls that do not fit the plugins' descriptions.
 pub fn check_calls<'a>(

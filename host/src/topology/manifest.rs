@@ -96,7 +96,7 @@ impl Manifest {
     fn section(&mut self, field: &Field<'_>, problems: &mut Vec<Problem>) {
         match field.name {
             "manifest" => {
-                if field.json() != Value::from(1) {
+                if field.json() != 1 {
                     problems.push(field.wrong("manifest = 1"));
                 }
             }
