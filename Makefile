@@ -1,5 +1,5 @@
 # make demo: word count on the embedded log.  make test: every test.  Both install what is missing first.
-.PHONY: demo test setup build lint
+.PHONY: demo test setup build lint guests
 TARGET ?= $(HOME)/.cache/millstream/target
 GUESTS ?= $(HOME)/.cache/millstream/guests
 MILLSTREAM = $(TARGET)/debug/millstream
@@ -17,11 +17,16 @@ demo: build
 lint: setup
 	cargo fmt --check
 	cd examples && cargo fmt --check
+	cd tests/guests && cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p millstream
 
-test: build
-	cargo test --locked -p millstream
+guests: setup
+	cd tests/guests && CARGO_TARGET_DIR="$(GUESTS)" cargo build --locked --release --target wasm32-unknown-unknown
+
+test: build guests
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test conformance -- --nocapture
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"

@@ -125,6 +125,11 @@ impl Task {
         &mut self.stores
     }
 
+    /// Sets how many records a turn takes at most, 1 to [`TURN_ROWS_MAX`]. Results do not depend on it.
+    pub fn set_turn_rows_max(&mut self, rows: usize) {
+        self.turn_rows_max = rows.clamp(1, TURN_ROWS_MAX);
+    }
+
     /// Bytes that wait for the commit: outputs and changed state.
     pub fn uncommitted_bytes(&self) -> usize {
         self.outbox.bytes() + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()

@@ -159,7 +159,10 @@ impl<'a> Checker<'a> {
         let from = if op.inputs == Inputs::None { &[][..] } else { &["from"] };
         let known: Vec<&str> = ["op"].iter().chain(from).chain(op.required).chain(op.optional).copied().collect();
         for (name, (value, line)) in &spec.fields {
-            if !known.contains(&name.as_str()) {
+            if !known.contains(&name.as_str()) && ops::LATER_FIELDS.contains(&name.as_str()) {
+                let what = format!("{name:?} (op {:?}) is not supported yet", op.name);
+                self.problem("MS-T008", *line, what, "see README.md for what is");
+            } else if !known.contains(&name.as_str()) {
                 let near = nearest(name, known.iter().copied());
                 let remedy = if near.is_empty() { format!("{:?} takes {}", op.name, known.join(", ")) } else { near };
                 self.problem("MS-T002", *line, format!("op {:?} does not take {name:?}", op.name), remedy);
@@ -318,6 +321,23 @@ impl<'a> Checker<'a> {
         }
         for (line, what) in twice {
             self.problem("MS-T014", line, what, "give every store a name of its own");
+        }
+        self.check_sources();
+    }
+
+    /// A topic has one source: its records are taken, and their offsets committed, once.
+    fn check_sources(&mut self) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut twice = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.inputs.is_empty()) {
+            if let Some(topic) = node.text("topic")
+                && let Some(other) = seen.insert(topic, &node.name)
+            {
+                twice.push((node.line, format!("topic {topic:?} is read by both {other:?} and {:?}", node.name)));
+            }
+        }
+        for (line, what) in twice {
+            self.problem("MS-T018", line, what, "read it once, and let several nodes name that source in from");
         }
     }
 }

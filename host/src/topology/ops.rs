@@ -130,6 +130,9 @@ pub(super) const LATER: [&str; 14] = [
     "print",
 ];
 
+/// Fields of ops that exist which this version does not have yet.
+pub(super) const LATER_FIELDS: [&str; 4] = ["history_ms", "retention_ms", "timestamp_extractor", "grace_ms"];
+
 /// The op of this name.
 pub(super) fn find(name: &str) -> Option<&'static Op> {
     static ALL: [Op; 20] = OPS;
