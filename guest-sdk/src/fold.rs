@@ -117,7 +117,7 @@ fn run(
             }
         };
         let failed = done.is_err();
-        failures.extend(done.err().map(|reason| Failure { row: index, reason }));
+        failures.extend(done.err().map(|reason| Failure { row: index, class: String::new(), reason }));
         if matches!(reply, Reply::Every) {
             push(&mut answer, if failed { None } else { Some(&states[slot]) });
         }

@@ -115,8 +115,8 @@ macro_rules! __exports {
                 $crate::__private::describe::<$plugin>()
             }
 
-            fn open(node: u32, operator: String, params: String) -> Result<(), String> {
-                $crate::__private::open::<$plugin>(node, &operator, &params)
+            fn open(node: u32, opening: plugin::Opening) -> Result<(), String> {
+                $crate::__private::open::<$plugin>(node, &opening.operator, &opening.params)
             }
         }
 

@@ -59,6 +59,7 @@ pub fn describe<P: Plugin>() -> Description {
         docs: entry.docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"),
         reads: Fields::all(),
         outputs: Vec::new(),
+        state: None,
         stores: Vec::new(),
         params_schema: (entry.schema)(),
         properties: Vec::new(),
@@ -68,6 +69,7 @@ pub fn describe<P: Plugin>() -> Description {
         version: P::ABOUT.1.into(),
         sdk: concat!("rust/", env!("CARGO_PKG_VERSION")).into(),
         operators: P::ENTRIES.iter().map(operator).collect(),
+        properties: Vec::new(),
     }
 }
 

@@ -171,7 +171,7 @@ impl Out {
             self.outcome.key_lengths.truncate(rows);
             self.outcome.value_lengths.truncate(rows);
             self.outcome.bytes.truncate(bytes);
-            self.outcome.failures.push(Failure { row, reason });
+            self.outcome.failures.push(Failure { row, class: String::new(), reason });
         }
     }
 

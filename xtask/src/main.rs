@@ -7,13 +7,14 @@ use wit_bindgen_core::{Files, WorldGenerator};
 use wit_bindgen_rust::{Opts, WithOption};
 
 /// The parts that a component is put together from: world, and the interfaces that earlier parts already have.
-const PARTS: [(&str, &[&str]); 6] = [
+const PARTS: [(&str, &[&str]); 7] = [
     ("imports", &[]),
-    ("plugin-part", &[]),
+    ("plugin-part", &["types"]),
     ("transform-part", &["types"]),
     ("fold-part", &["types"]),
     ("join-part", &["types"]),
     ("processor-part", &["types"]),
+    ("lifecycle-part", &["types"]),
 ];
 
 fn main() -> ExitCode {

@@ -17,8 +17,10 @@ pub mod exports {
             ///
             /// The host finds the groups of a batch, reads each group's state once and hands all of them over
             /// in `states`: entry `s` is slot `s`, null when the group is new. It then lists the steps to take,
-            /// in order. Windows and sessions are the host's business: a session that swallows another appears
-            /// here as a `merge` step.
+            /// in order. Windows and sessions are the host's business, and the plugin does not learn of them:
+            /// a row that falls into three windows is three steps on three slots, a session that swallows
+            /// another is a `merge`, a window that begins with what another holds is a `copy`. Rows carry the
+            /// record's own key, without a window.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod fold {
                 #[used]
@@ -31,8 +33,11 @@ pub mod exports {
                 /// Steps, as columns of one entry per step.
                 #[derive(Clone)]
                 pub struct Steps {
-                    /// 0: add row `argument` to `slot`. 1: subtract row `argument` from `slot`. 2: merge slot
-                    /// `argument` into `slot`; the slot merged from is null afterwards. Empty: all are 0.
+                    /// 0, add: row `argument` to `slot`. 1, subtract: row `argument` from `slot`; nothing happens
+                    /// if the slot is null. 2, merge: slot `argument`, the later one, into `slot`; the slot merged
+                    /// from is null afterwards. A merge is made for a row, the one of the next add; its key is the
+                    /// key of both. 3, copy: `slot` becomes what slot `argument` is. 4, begin: `slot` becomes the
+                    /// initial value (of a reduce: null); no argument is looked at. Empty: all are 0.
                     pub actions: _rt::Vec<u8>,
                     /// The slot that changes.
                     pub slots: _rt::Vec<u32>,
@@ -265,29 +270,30 @@ pub mod exports {
                         *ptr33
                             .add(2 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr37.cast_mut();
-                        let vec40 = failures34;
-                        let len40 = vec40.len();
-                        let layout40 = _rt::alloc::Layout::from_size_align(
-                                vec40.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                        let vec41 = failures34;
+                        let len41 = vec41.len();
+                        let layout41 = _rt::alloc::Layout::from_size_align(
+                                vec41.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result40, _cleanup40) = ::millstream::wit_bindgen::rt::Cleanup::new(
-                            layout40,
+                        let (result41, _cleanup41) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                            layout41,
                         );
-                        if let Some(cleanup) = _cleanup40 {
+                        if let Some(cleanup) = _cleanup41 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec40.into_iter().enumerate() {
-                            let base = result40
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec41.into_iter().enumerate() {
+                            let base = result41
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name0::Failure {
                                     row: row38,
+                                    class: class38,
                                     reason: reason38,
                                 } = e;
                                 *base.add(0).cast::<i32>() = _rt::as_i32(row38);
-                                let vec39 = (reason38.into_bytes()).into_boxed_slice();
+                                let vec39 = (class38.into_bytes()).into_boxed_slice();
                                 let ptr39 = vec39.as_ptr().cast::<u8>();
                                 let len39 = vec39.len();
                                 ::core::mem::forget(vec39);
@@ -297,14 +303,24 @@ pub mod exports {
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr39.cast_mut();
+                                let vec40 = (reason38.into_bytes()).into_boxed_slice();
+                                let ptr40 = vec40.as_ptr().cast::<u8>();
+                                let len40 = vec40.len();
+                                ::core::mem::forget(vec40);
+                                *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len40;
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr40.cast_mut();
                             }
                         }
                         *ptr33
                             .add(5 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len40;
+                            .cast::<usize>() = len41;
                         *ptr33
                             .add(4 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result40;
+                            .cast::<*mut u8>() = result41;
                         ptr33
                     }
                 }
@@ -334,11 +350,11 @@ pub mod exports {
                         let l7 = *arg0
                             .add(5 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base10 = l6;
-                        let len10 = l7;
-                        for i in 0..len10 {
-                            let base = base10
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        let base12 = l6;
+                        let len12 = l7;
+                        for i in 0..len12 {
+                            let base = base12
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l8 = *base
                                     .add(::core::mem::size_of::<*const u8>())
@@ -347,11 +363,18 @@ pub mod exports {
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 _rt::cabi_dealloc(l8, l9, 1);
+                                let l10 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l10, l11, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base10,
-                            len10 * (3 * ::core::mem::size_of::<*const u8>()),
+                            base12,
+                            len12 * (5 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -508,25 +531,26 @@ macro_rules! __export_fold_part_impl {
         =
         "component-type:wit-bindgen:0.63.0:millstream:plugin@0.1.0:fold-part:imports and exports-fold-part")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 747] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 784] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xeb\x04\x01A\x02\x01\
-A\x07\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x90\x05\x01A\x02\x01\
+A\x07\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x05cells\x02\x03\0\0\
-\x07failure\x01B\x11\x02\x03\x02\x01\x01\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\
-\x02\x04\0\x05cells\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x07failure\x03\0\x04\x01\
-p}\x01py\x01r\x03\x07actions\x06\x05slots\x07\x09arguments\x07\x04\0\x05steps\x03\
-\0\x08\x01m\x02\x04last\x05every\x04\0\x05reply\x03\0\x0a\x01p\x05\x01r\x02\x06s\
-tates\x03\x08failures\x0c\x04\0\x06folded\x03\0\x0d\x01@\x05\x04nodey\x05batch\x01\
-\x06states\x03\x05steps\x09\x05reply\x0b\0\x0e\x04\0\x04fold\x01\x0f\x04\0\x1cmi\
-llstream:plugin/fold@0.1.0\x05\x04\x04\0!millstream:plugin/fold-part@0.1.0\x04\0\
-\x0b\x0f\x01\0\x09fold-part\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
-it-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x05cells\x02\x03\0\0\x07failure\x01B\
+\x11\x02\x03\x02\x01\x01\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x05c\
+ells\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x07failure\x03\0\x04\x01p}\x01py\x01r\x03\
+\x07actions\x06\x05slots\x07\x09arguments\x07\x04\0\x05steps\x03\0\x08\x01m\x02\x04\
+last\x05every\x04\0\x05reply\x03\0\x0a\x01p\x05\x01r\x02\x06states\x03\x08failur\
+es\x0c\x04\0\x06folded\x03\0\x0d\x01@\x05\x04nodey\x05batch\x01\x06states\x03\x05\
+steps\x09\x05reply\x0b\0\x0e\x04\0\x04fold\x01\x0f\x04\0\x1cmillstream:plugin/fo\
+ld@0.1.0\x05\x04\x04\0!millstream:plugin/fold-part@0.1.0\x04\0\x0b\x0f\x01\0\x09\
+fold-part\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.\
+262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -539,18 +563,19 @@ pub use __export_fold_part_impl as export_fold_part;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 532] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf4\x02\x01A\x02\x01\
-A\x02\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 569] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x99\x03\x01A\x02\x01\
+A\x02\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x04\0Amillstream:plugin/fold-part-with-all-of-its-expo\
-rts-removed@0.1.0\x04\0\x0b/\x01\0)fold-part-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x04\0Amillstream:plugin/fold-part-with-all-of-its-exports-removed@0.1.0\
+\x04\0\x0b/\x01\0)fold-part-with-all-of-its-exports-removed\x03\0\0\0G\x09produc\
+ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060\
+.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -25,6 +25,12 @@ pub mod millstream {
             ///
             /// A length of `0xffff_ffff` says that the field is null and takes no bytes.
             ///
+            /// The key of a windowed result (of an aggregate over windows or sessions, and of everything
+            /// derived from it with the same key) is the record's key followed by 16 bytes: the window's
+            /// start and end in milliseconds, big-endian `s64`. A time window ends just before `end`, a
+            /// sliding window and a session at it. How such a key is written into a topic is set in the
+            /// manifest.
+            ///
             /// A header block repeats, for each header in order: name length, name (UTF-8), value length or
             /// `0xffff_ffff` for null, value. Lengths are little-endian `u32`, unaligned.
             #[derive(Clone)]
@@ -71,13 +77,37 @@ pub mod millstream {
                         .finish()
                 }
             }
+            /// Layout of the bytes that are kept in a state or a store, so that the host does not hand the
+            /// states of one program to another that would misread them.
+            #[derive(Clone)]
+            pub struct Schema {
+                pub name: _rt::String,
+                /// Rises with every change of the layout. A plugin that exports `lifecycle` turns older states
+                /// into its own; without it the host refuses to put it in the place of one with another schema.
+                pub version: u32,
+            }
+            impl ::core::fmt::Debug for Schema {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Schema")
+                        .field("name", &self.name)
+                        .field("version", &self.version)
+                        .finish()
+                }
+            }
             /// A row that the operator gives up on. The host dead-letters, skips or stops, as its
             /// configuration says; the other rows of the batch are not touched.
             #[derive(Clone)]
             pub struct Failure {
-                /// The input row (for `join`, the pair) that failed. It must have no row in the outcome.
+                /// The input row (for `join` the pair, for `fold` the step) that failed. It has no row in the
+                /// outcome, unless the operator says `failed-rows`.
                 pub row: u32,
-                /// Text for people. Ends up in the dead-letter record's headers.
+                /// The error's type, for programs: `serde_json::Error`. Empty: it has none. Goes into the
+                /// dead-letter record's header `__streams.errors.exception`.
+                pub class: _rt::String,
+                /// Text for people. Goes into the header `__streams.errors.message`.
                 pub reason: _rt::String,
             }
             impl ::core::fmt::Debug for Failure {
@@ -87,6 +117,7 @@ pub mod millstream {
                 ) -> ::core::fmt::Result {
                     f.debug_struct("Failure")
                         .field("row", &self.row)
+                        .field("class", &self.class)
                         .field("reason", &self.reason)
                         .finish()
                 }
@@ -101,9 +132,11 @@ pub mod millstream {
             pub struct Outcome {
                 /// The input row that each output row comes from; must not decrease.
                 pub sources: _rt::Vec<u32>,
-                /// Index into the operator's list of outputs. Empty: all go to the first.
+                /// Index into the node's list of outputs; `0xffff`: to each of them, in order. Empty: all rows
+                /// say so.
                 pub routes: _rt::Vec<u16>,
-                /// Empty: as in the input row.
+                /// Event times; the lowest `s64` (-2^63) says that it is as in the input row. Empty: all rows
+                /// say so.
                 pub timestamps: _rt::Vec<i64>,
                 pub key_lengths: _rt::Vec<u32>,
                 pub value_lengths: _rt::Vec<u32>,
@@ -130,50 +163,43 @@ pub mod millstream {
                 }
             }
         }
-        /// State stores of the task that the call is about: ordered maps from bytes to bytes.
+        /// What all stores have in common. Stores belong to the task that the call is about.
+        ///
+        /// Answers longer than `limit` rows, or than a page may have bytes, come in pages: as long as a
+        /// page has a `next`, ask again with the same arguments and it as `resume`. The pages of a scan
+        /// see what was written in between.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod state {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            pub type Cells = super::super::super::millstream::plugin::types::Cells;
-            #[repr(u8)]
-            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            #[derive(Clone)]
             pub enum Error {
-                /// No such store, or this node did not declare it.
+                /// The operator did not declare a store of this name.
                 UnknownStore,
-                /// The plugin's share of state or of writes per batch is used up.
+                /// The store can only be read.
+                ReadOnly,
+                /// The plugin's share of state, or of writes per call, is used up.
                 Quota,
-            }
-            impl Error {
-                pub fn name(&self) -> &'static str {
-                    match self {
-                        Error::UnknownStore => "unknown-store",
-                        Error::Quota => "quota",
-                    }
-                }
-                pub fn message(&self) -> &'static str {
-                    match self {
-                        Error::UnknownStore => {
-                            "No such store, or this node did not declare it."
-                        }
-                        Error::Quota => {
-                            "The plugin's share of state or of writes per batch is used up."
-                        }
-                    }
-                }
+                /// Anything else, for people.
+                Other(_rt::String),
             }
             impl ::core::fmt::Debug for Error {
                 fn fmt(
                     &self,
                     f: &mut ::core::fmt::Formatter<'_>,
                 ) -> ::core::fmt::Result {
-                    f.debug_struct("Error")
-                        .field("code", &(*self as i32))
-                        .field("name", &self.name())
-                        .field("message", &self.message())
-                        .finish()
+                    match self {
+                        Error::UnknownStore => {
+                            f.debug_tuple("Error::UnknownStore").finish()
+                        }
+                        Error::ReadOnly => f.debug_tuple("Error::ReadOnly").finish(),
+                        Error::Quota => f.debug_tuple("Error::Quota").finish(),
+                        Error::Other(e) => {
+                            f.debug_tuple("Error::Other").field(e).finish()
+                        }
+                    }
                 }
             }
             impl ::core::fmt::Display for Error {
@@ -181,52 +207,62 @@ pub mod millstream {
                     &self,
                     f: &mut ::core::fmt::Formatter<'_>,
                 ) -> ::core::fmt::Result {
-                    write!(f, "{} (error {})", self.name(), * self as i32)
+                    write!(f, "{:?}", self)
                 }
             }
             impl ::core::error::Error for Error {}
-            impl Error {
-                #[doc(hidden)]
-                pub unsafe fn _lift(val: u8) -> Error {
-                    if !cfg!(debug_assertions) {
-                        return unsafe { ::core::mem::transmute(val) };
-                    }
-                    match val {
-                        0 => Error::UnknownStore,
-                        1 => Error::Quota,
-                        _ => panic!("invalid enum discriminant"),
-                    }
-                }
-            }
-            /// One page of a range.
+            /// What is kept for a key.
             #[derive(Clone)]
-            pub struct Page {
-                pub keys: Cells,
-                pub values: Cells,
-                /// There is more: ask again from just past the last key.
-                pub more: bool,
+            pub struct Entry {
+                pub value: _rt::Vec<u8>,
+                /// Of the record that put it. None: the store keeps none.
+                pub timestamp: ::core::option::Option<i64>,
             }
-            impl ::core::fmt::Debug for Page {
+            impl ::core::fmt::Debug for Entry {
                 fn fmt(
                     &self,
                     f: &mut ::core::fmt::Formatter<'_>,
                 ) -> ::core::fmt::Result {
-                    f.debug_struct("Page")
-                        .field("keys", &self.keys)
-                        .field("values", &self.values)
-                        .field("more", &self.more)
+                    f.debug_struct("Entry")
+                        .field("value", &self.value)
+                        .field("timestamp", &self.timestamp)
+                        .finish()
+                }
+            }
+            /// Keys with `start <= key < end` in byte order. No `end`: all from `start` on.
+            #[derive(Clone)]
+            pub struct KeyRange {
+                pub start: _rt::Vec<u8>,
+                pub end: ::core::option::Option<_rt::Vec<u8>>,
+            }
+            impl ::core::fmt::Debug for KeyRange {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("KeyRange")
+                        .field("start", &self.start)
+                        .field("end", &self.end)
                         .finish()
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Gives a number to a declared store, good for the life of the instance. Other functions trap
-            /// on a number that was not given.
+            /// Gives a number to a declared store, good for the life of the instance. The stores' functions
+            /// trap on a number that was not given, or that of a store of another shape.
             #[allow(async_fn_in_trait)]
             pub fn open(node: u32, store: &str) -> ::core::result::Result<u32, Error> {
                 unsafe {
-                    #[repr(align(4))]
-                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
-                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
                     let vec0 = store;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
@@ -248,47 +284,109 @@ pub mod millstream {
                     }
                     wit_import2(_rt::as_i32(&node), ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result6 = match l3 {
+                    let result10 = match l3 {
                         0 => {
                             let e = {
-                                let l4 = *ptr1.add(4).cast::<i32>();
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
                                 l4 as u32
                             };
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l5 = i32::from(*ptr1.add(4).cast::<u8>());
-                                Error::_lift(l5 as u8)
+                                let l5 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v9 = match l5 {
+                                    0 => Error::UnknownStore,
+                                    1 => Error::ReadOnly,
+                                    2 => Error::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        Error::Other(e9)
+                                    }
+                                };
+                                v9
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result6
+                    result10
+                }
+            }
+        }
+        /// Stores of shape `key-value`: ordered maps. Also tables and global tables, to read.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod key_value_store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Cells = super::super::super::millstream::plugin::types::Cells;
+            pub type Entry = super::super::super::millstream::plugin::state::Entry;
+            pub type Error = super::super::super::millstream::plugin::state::Error;
+            pub type KeyRange = super::super::super::millstream::plugin::state::KeyRange;
+            #[derive(Clone)]
+            pub struct Page {
+                pub keys: Cells,
+                pub values: Cells,
+                /// Empty: the store keeps none.
+                pub timestamps: _rt::Vec<i64>,
+                pub next: ::core::option::Option<_rt::Vec<u8>>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("keys", &self.keys)
+                        .field("values", &self.values)
+                        .field("timestamps", &self.timestamps)
+                        .field("next", &self.next)
+                        .finish()
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
             #[allow(async_fn_in_trait)]
-            pub fn get(store: u32, key: &[u8]) -> ::core::option::Option<_rt::Vec<u8>> {
+            pub fn get(store: u32, key: &[u8]) -> ::core::option::Option<Entry> {
                 unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                        >; 24 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 3
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 24
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let vec0 = key;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
                     let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "millstream:plugin/state@0.1.0")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/key-value-store@0.1.0"
+                    )]
                     unsafe extern "C" {
                         #[link_name = "get"]
                         fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
@@ -304,42 +402,61 @@ pub mod millstream {
                     }
                     wit_import2(_rt::as_i32(&store), ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result7 = match l3 {
+                    let result9 = match l3 {
                         0 => None,
                         1 => {
                             let e = {
-                                let l4 = *ptr1
-                                    .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
+                                let l4 = *ptr1.add(8).cast::<*mut u8>();
                                 let l5 = *ptr1
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let len6 = l5;
-                                <_ as From<
-                                    _rt::Vec<_>,
-                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                                let l7 = i32::from(
+                                    *ptr1
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                super::super::super::millstream::plugin::state::Entry {
+                                    value: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                    timestamp: match l7 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l8 = *ptr1
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                l8
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
                             };
                             Some(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result7
+                    result9
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Many reads for the price of one call; answers in the order of the keys.
+            /// Many reads for the price of one call: a row per key, in the order of the keys; `keys` and
+            /// `next` are empty. The timestamp of a null value is -1.
             #[allow(async_fn_in_trait)]
-            pub fn get_many(store: u32, keys: &Cells) -> Cells {
+            pub fn get_many(store: u32, keys: &Cells) -> Page {
                 unsafe {
                     #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
                     #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 13 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
+                        [::core::mem::MaybeUninit::uninit(); 13
                             * ::core::mem::size_of::<*const u8>()],
                     );
                     let super::super::super::millstream::plugin::types::Cells {
@@ -354,7 +471,9 @@ pub mod millstream {
                     let len2 = vec2.len();
                     let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "millstream:plugin/state@0.1.0")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/key-value-store@0.1.0"
+                    )]
                     unsafe extern "C" {
                         #[link_name = "get-many"]
                         fn wit_import4(
@@ -397,29 +516,94 @@ pub mod millstream {
                         .add(3 * ::core::mem::size_of::<*const u8>())
                         .cast::<usize>();
                     let len10 = l9;
-                    let result11 = super::super::super::millstream::plugin::types::Cells {
-                        lengths: <_ as From<
+                    let l11 = *ptr3
+                        .add(4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l12 = *ptr3
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len13 = l12;
+                    let l14 = *ptr3
+                        .add(6 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l15 = *ptr3
+                        .add(7 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len16 = l15;
+                    let l17 = *ptr3
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr3
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = i32::from(
+                        *ptr3.add(10 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    );
+                    let result24 = Page {
+                        keys: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                        },
+                        values: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                        },
+                        timestamps: <_ as From<
                             _rt::Vec<_>,
-                        >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
-                        bytes: <_ as From<
-                            _rt::Vec<_>,
-                        >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                        >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                        next: match l20 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l21 = *ptr3
+                                        .add(11 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l22 = *ptr3
+                                        .add(12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len23 = l22;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l21.cast(), len23, len23))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
                     };
-                    result11
+                    result24
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Writes one value; none deletes.
+            /// Writes one value; none deletes. A store without timestamps passes over `timestamp`.
             #[allow(async_fn_in_trait)]
             pub fn put(
                 store: u32,
                 key: &[u8],
                 value: ::core::option::Option<&[u8]>,
+                timestamp: i64,
             ) -> ::core::result::Result<(), Error> {
                 unsafe {
-                    #[repr(align(1))]
-                    struct RetArea([::core::mem::MaybeUninit<u8>; 2]);
-                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 2]);
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
                     let vec0 = key;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
@@ -434,7 +618,9 @@ pub mod millstream {
                     };
                     let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "millstream:plugin/state@0.1.0")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/key-value-store@0.1.0"
+                    )]
                     unsafe extern "C" {
                         #[link_name = "put"]
                         fn wit_import4(
@@ -444,6 +630,7 @@ pub mod millstream {
                             _: i32,
                             _: *mut u8,
                             _: usize,
+                            _: i64,
                             _: *mut u8,
                         );
                     }
@@ -455,6 +642,7 @@ pub mod millstream {
                         _: i32,
                         _: *mut u8,
                         _: usize,
+                        _: i64,
                         _: *mut u8,
                     ) {
                         unreachable!()
@@ -466,38 +654,76 @@ pub mod millstream {
                         result2_0,
                         result2_1,
                         result2_2,
+                        _rt::as_i64(&timestamp),
                         ptr3,
                     );
                     let l5 = i32::from(*ptr3.add(0).cast::<u8>());
-                    let result7 = match l5 {
+                    let result11 = match l5 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l6 = i32::from(*ptr3.add(1).cast::<u8>());
-                                Error::_lift(l6 as u8)
+                                let l6 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::millstream::plugin::state::Error as V10;
+                                let v10 = match l6 {
+                                    0 => V10::UnknownStore,
+                                    1 => V10::ReadOnly,
+                                    2 => V10::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e10 = {
+                                            let l7 = *ptr3
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr3
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        V10::Other(e10)
+                                    }
+                                };
+                                v10
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result7
+                    result11
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Many writes at once; a null value deletes.
+            /// Many writes at once, in order; a null value deletes. `timestamps` may be empty if the store
+            /// keeps none.
             #[allow(async_fn_in_trait)]
             pub fn put_many(
                 store: u32,
                 keys: &Cells,
                 values: &Cells,
+                timestamps: &[i64],
             ) -> ::core::result::Result<(), Error> {
                 unsafe {
-                    #[repr(align(1))]
-                    struct RetArea([::core::mem::MaybeUninit<u8>; 2]);
-                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 2]);
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
                     let super::super::super::millstream::plugin::types::Cells {
                         lengths: lengths0,
                         bytes: bytes0,
@@ -518,13 +744,20 @@ pub mod millstream {
                     let vec5 = bytes3;
                     let ptr5 = vec5.as_ptr().cast::<u8>();
                     let len5 = vec5.len();
-                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    let vec6 = timestamps;
+                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                    let len6 = vec6.len();
+                    let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "millstream:plugin/state@0.1.0")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/key-value-store@0.1.0"
+                    )]
                     unsafe extern "C" {
                         #[link_name = "put-many"]
-                        fn wit_import7(
+                        fn wit_import8(
                             _: i32,
+                            _: *mut u8,
+                            _: usize,
                             _: *mut u8,
                             _: usize,
                             _: *mut u8,
@@ -537,8 +770,10 @@ pub mod millstream {
                         );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import7(
+                    unsafe extern "C" fn wit_import8(
                         _: i32,
+                        _: *mut u8,
+                        _: usize,
                         _: *mut u8,
                         _: usize,
                         _: *mut u8,
@@ -551,7 +786,7 @@ pub mod millstream {
                     ) {
                         unreachable!()
                     }
-                    wit_import7(
+                    wit_import8(
                         _rt::as_i32(&store),
                         ptr1.cast_mut(),
                         len1,
@@ -561,35 +796,63 @@ pub mod millstream {
                         len4,
                         ptr5.cast_mut(),
                         len5,
-                        ptr6,
+                        ptr6.cast_mut(),
+                        len6,
+                        ptr7,
                     );
-                    let l8 = i32::from(*ptr6.add(0).cast::<u8>());
-                    let result10 = match l8 {
+                    let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                    let result15 = match l9 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l9 = i32::from(*ptr6.add(1).cast::<u8>());
-                                Error::_lift(l9 as u8)
+                                let l10 = i32::from(
+                                    *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::millstream::plugin::state::Error as V14;
+                                let v14 = match l10 {
+                                    0 => V14::UnknownStore,
+                                    1 => V14::ReadOnly,
+                                    2 => V14::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e14 = {
+                                            let l11 = *ptr7
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr7
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        V14::Other(e14)
+                                    }
+                                };
+                                v14
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result10
+                    result15
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Entries with `start <= key < end` in byte order (from the end if `reverse`), `limit` at most.
-            /// No `end` means no upper bound.
+            /// Entries in byte order of their keys, from the end if `reverse`.
             #[allow(async_fn_in_trait)]
-            pub fn range(
+            pub fn scan(
                 store: u32,
-                start: &[u8],
-                end: ::core::option::Option<&[u8]>,
+                keys: &KeyRange,
                 reverse: bool,
+                resume: ::core::option::Option<&[u8]>,
                 limit: u32,
             ) -> Page {
                 unsafe {
@@ -598,16 +861,321 @@ pub mod millstream {
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 9 * ::core::mem::size_of::<*const u8>()],
+                        >; 13 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 9
+                        [::core::mem::MaybeUninit::uninit(); 13
                             * ::core::mem::size_of::<*const u8>()],
                     );
-                    let vec0 = start;
+                    let super::super::super::millstream::plugin::state::KeyRange {
+                        start: start0,
+                        end: end0,
+                    } = keys;
+                    let vec1 = start0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match end0 {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result5_0, result5_1, result5_2) = match resume {
+                        Some(e) => {
+                            let vec4 = e;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            (1i32, ptr4.cast_mut(), len4)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/key-value-store@0.1.0"
+                    )]
+                    unsafe extern "C" {
+                        #[link_name = "scan"]
+                        fn wit_import7(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        _rt::as_i32(&store),
+                        ptr1.cast_mut(),
+                        len1,
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        match &reverse {
+                            true => 1,
+                            false => 0,
+                        },
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        _rt::as_i32(&limit),
+                        ptr6,
+                    );
+                    let l8 = *ptr6.add(0).cast::<*mut u8>();
+                    let l9 = *ptr6
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len10 = l9;
+                    let l11 = *ptr6
+                        .add(2 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l12 = *ptr6
+                        .add(3 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len13 = l12;
+                    let l14 = *ptr6
+                        .add(4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l15 = *ptr6
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len16 = l15;
+                    let l17 = *ptr6
+                        .add(6 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr6
+                        .add(7 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = *ptr6
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l21 = *ptr6
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len22 = l21;
+                    let l23 = i32::from(
+                        *ptr6.add(10 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    );
+                    let result27 = Page {
+                        keys: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                        },
+                        values: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                        },
+                        timestamps: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l20.cast(), len22, len22)),
+                        next: match l23 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l24 = *ptr6
+                                        .add(11 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l25 = *ptr6
+                                        .add(12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len26 = l25;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l24.cast(), len26, len26))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
+                    };
+                    result27
+                }
+            }
+        }
+        /// Stores of shape `window`: values by key and start of a window, as long as they are retained.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod window_store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Cells = super::super::super::millstream::plugin::types::Cells;
+            pub type Entry = super::super::super::millstream::plugin::state::Entry;
+            pub type Error = super::super::super::millstream::plugin::state::Error;
+            pub type KeyRange = super::super::super::millstream::plugin::state::KeyRange;
+            #[derive(Clone)]
+            pub struct Page {
+                /// Without the window.
+                pub keys: Cells,
+                pub starts: _rt::Vec<i64>,
+                pub values: Cells,
+                /// Empty: the store keeps none.
+                pub timestamps: _rt::Vec<i64>,
+                pub next: ::core::option::Option<_rt::Vec<u8>>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("keys", &self.keys)
+                        .field("starts", &self.starts)
+                        .field("values", &self.values)
+                        .field("timestamps", &self.timestamps)
+                        .field("next", &self.next)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                store: u32,
+                key: &[u8],
+                start: i64,
+            ) -> ::core::option::Option<Entry> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 24 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 24
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
-                    let (result2_0, result2_1, result2_2) = match end {
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/window-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&start),
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1.add(8).cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                let l7 = i32::from(
+                                    *ptr1
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                super::super::super::millstream::plugin::state::Entry {
+                                    value: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                    timestamp: match l7 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l8 = *ptr1
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                l8
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes one value; none deletes. A store that retains duplicates adds to what is there, and
+            /// passes over none. A start that is past retention is passed over.
+            #[allow(async_fn_in_trait)]
+            pub fn put(
+                store: u32,
+                key: &[u8],
+                start: i64,
+                value: ::core::option::Option<&[u8]>,
+                timestamp: i64,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match value {
                         Some(e) => {
                             let vec1 = e;
                             let ptr1 = vec1.as_ptr().cast::<u8>();
@@ -618,17 +1186,142 @@ pub mod millstream {
                     };
                     let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "millstream:plugin/state@0.1.0")]
+                    #[link(wasm_import_module = "millstream:plugin/window-store@0.1.0")]
                     unsafe extern "C" {
-                        #[link_name = "range"]
+                        #[link_name = "put"]
                         fn wit_import4(
                             _: i32,
                             _: *mut u8,
                             _: usize,
+                            _: i64,
                             _: i32,
                             _: *mut u8,
                             _: usize,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&start),
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i64(&timestamp),
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result11 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::millstream::plugin::state::Error as V10;
+                                let v10 = match l6 {
+                                    0 => V10::UnknownStore,
+                                    1 => V10::ReadOnly,
+                                    2 => V10::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e10 = {
+                                            let l7 = *ptr3
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr3
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        V10::Other(e10)
+                                    }
+                                };
+                                v10
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result11
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The key's windows with `earliest <= start <= latest`, by start, from the end if `reverse`.
+            #[allow(async_fn_in_trait)]
+            pub fn fetch(
+                store: u32,
+                key: &[u8],
+                earliest: i64,
+                latest: i64,
+                reverse: bool,
+                resume: ::core::option::Option<&[u8]>,
+                limit: u32,
+            ) -> Page {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 15
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match resume {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/window-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "fetch"]
+                        fn wit_import4(
                             _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
                             _: i32,
                             _: *mut u8,
                         );
@@ -638,10 +1331,12 @@ pub mod millstream {
                         _: i32,
                         _: *mut u8,
                         _: usize,
+                        _: i64,
+                        _: i64,
+                        _: i32,
                         _: i32,
                         _: *mut u8,
                         _: usize,
-                        _: i32,
                         _: i32,
                         _: *mut u8,
                     ) {
@@ -651,13 +1346,15 @@ pub mod millstream {
                         _rt::as_i32(&store),
                         ptr0.cast_mut(),
                         len0,
-                        result2_0,
-                        result2_1,
-                        result2_2,
+                        _rt::as_i64(&earliest),
+                        _rt::as_i64(&latest),
                         match &reverse {
                             true => 1,
                             false => 0,
                         },
+                        result2_0,
+                        result2_1,
+                        result2_2,
                         _rt::as_i32(&limit),
                         ptr3,
                     );
@@ -687,10 +1384,24 @@ pub mod millstream {
                         .add(7 * ::core::mem::size_of::<*const u8>())
                         .cast::<usize>();
                     let len16 = l15;
-                    let l17 = i32::from(
-                        *ptr3.add(8 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    let l17 = *ptr3
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr3
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = *ptr3
+                        .add(10 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l21 = *ptr3
+                        .add(11 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len22 = l21;
+                    let l23 = i32::from(
+                        *ptr3.add(12 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
                     );
-                    let result18 = Page {
+                    let result27 = Page {
                         keys: super::super::super::millstream::plugin::types::Cells {
                             lengths: <_ as From<
                                 _rt::Vec<_>,
@@ -699,21 +1410,1146 @@ pub mod millstream {
                                 _rt::Vec<_>,
                             >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
                         },
+                        starts: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
                         values: super::super::super::millstream::plugin::types::Cells {
                             lengths: <_ as From<
                                 _rt::Vec<_>,
-                            >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                            >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
                             bytes: <_ as From<
                                 _rt::Vec<_>,
-                            >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                            >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
                         },
-                        more: _rt::bool_lift(l17 as u8),
+                        timestamps: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l20.cast(), len22, len22)),
+                        next: match l23 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l24 = *ptr3
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l25 = *ptr3
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len26 = l25;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l24.cast(), len26, len26))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
                     };
-                    result18
+                    result27
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The same for a range of keys, by key and start.
+            #[allow(async_fn_in_trait)]
+            pub fn scan(
+                store: u32,
+                keys: &KeyRange,
+                earliest: i64,
+                latest: i64,
+                reverse: bool,
+                resume: ::core::option::Option<&[u8]>,
+                limit: u32,
+            ) -> Page {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 15
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let super::super::super::millstream::plugin::state::KeyRange {
+                        start: start0,
+                        end: end0,
+                    } = keys;
+                    let vec1 = start0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match end0 {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result5_0, result5_1, result5_2) = match resume {
+                        Some(e) => {
+                            let vec4 = e;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            (1i32, ptr4.cast_mut(), len4)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/window-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "scan"]
+                        fn wit_import7(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        _rt::as_i32(&store),
+                        ptr1.cast_mut(),
+                        len1,
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        _rt::as_i64(&earliest),
+                        _rt::as_i64(&latest),
+                        match &reverse {
+                            true => 1,
+                            false => 0,
+                        },
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        _rt::as_i32(&limit),
+                        ptr6,
+                    );
+                    let l8 = *ptr6.add(0).cast::<*mut u8>();
+                    let l9 = *ptr6
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len10 = l9;
+                    let l11 = *ptr6
+                        .add(2 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l12 = *ptr6
+                        .add(3 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len13 = l12;
+                    let l14 = *ptr6
+                        .add(4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l15 = *ptr6
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len16 = l15;
+                    let l17 = *ptr6
+                        .add(6 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr6
+                        .add(7 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = *ptr6
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l21 = *ptr6
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len22 = l21;
+                    let l23 = *ptr6
+                        .add(10 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l24 = *ptr6
+                        .add(11 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len25 = l24;
+                    let l26 = i32::from(
+                        *ptr6.add(12 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    );
+                    let result30 = Page {
+                        keys: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                        },
+                        starts: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                        values: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l20.cast(), len22, len22)),
+                        },
+                        timestamps: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l23.cast(), len25, len25)),
+                        next: match l26 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l27 = *ptr6
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l28 = *ptr6
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len29 = l28;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l27.cast(), len29, len29))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
+                    };
+                    result30
                 }
             }
         }
-        /// Timers of a processor node.
+        /// Stores of shape `session`: values by key and session, whose start and end are its first and
+        /// last record's times.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod session_store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Cells = super::super::super::millstream::plugin::types::Cells;
+            pub type Error = super::super::super::millstream::plugin::state::Error;
+            pub type KeyRange = super::super::super::millstream::plugin::state::KeyRange;
+            #[derive(Clone)]
+            pub struct Page {
+                /// Without the session.
+                pub keys: Cells,
+                pub starts: _rt::Vec<i64>,
+                pub ends: _rt::Vec<i64>,
+                pub values: Cells,
+                pub next: ::core::option::Option<_rt::Vec<u8>>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("keys", &self.keys)
+                        .field("starts", &self.starts)
+                        .field("ends", &self.ends)
+                        .field("values", &self.values)
+                        .field("next", &self.next)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                store: u32,
+                key: &[u8],
+                start: i64,
+                end: i64,
+            ) -> ::core::option::Option<_rt::Vec<u8>> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/session-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&start),
+                        _rt::as_i64(&end),
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result7 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result7
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes one value; none deletes. A session whose end is past retention is passed over.
+            #[allow(async_fn_in_trait)]
+            pub fn put(
+                store: u32,
+                key: &[u8],
+                start: i64,
+                end: i64,
+                value: ::core::option::Option<&[u8]>,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match value {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/session-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "put"]
+                        fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&start),
+                        _rt::as_i64(&end),
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result11 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::millstream::plugin::state::Error as V10;
+                                let v10 = match l6 {
+                                    0 => V10::UnknownStore,
+                                    1 => V10::ReadOnly,
+                                    2 => V10::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e10 = {
+                                            let l7 = *ptr3
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr3
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        V10::Other(e10)
+                                    }
+                                };
+                                v10
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result11
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The key's sessions with `end >= earliest-end` and `start <= latest-start`, by end, then start;
+            /// from the last one if `reverse`.
+            #[allow(async_fn_in_trait)]
+            pub fn fetch(
+                store: u32,
+                key: &[u8],
+                earliest_end: i64,
+                latest_start: i64,
+                reverse: bool,
+                resume: ::core::option::Option<&[u8]>,
+                limit: u32,
+            ) -> Page {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 15
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match resume {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/session-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "fetch"]
+                        fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&earliest_end),
+                        _rt::as_i64(&latest_start),
+                        match &reverse {
+                            true => 1,
+                            false => 0,
+                        },
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i32(&limit),
+                        ptr3,
+                    );
+                    let l5 = *ptr3.add(0).cast::<*mut u8>();
+                    let l6 = *ptr3
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len7 = l6;
+                    let l8 = *ptr3
+                        .add(2 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l9 = *ptr3
+                        .add(3 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len10 = l9;
+                    let l11 = *ptr3
+                        .add(4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l12 = *ptr3
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len13 = l12;
+                    let l14 = *ptr3
+                        .add(6 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l15 = *ptr3
+                        .add(7 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len16 = l15;
+                    let l17 = *ptr3
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr3
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = *ptr3
+                        .add(10 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l21 = *ptr3
+                        .add(11 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len22 = l21;
+                    let l23 = i32::from(
+                        *ptr3.add(12 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    );
+                    let result27 = Page {
+                        keys: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                        },
+                        starts: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                        ends: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                        values: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l20.cast(), len22, len22)),
+                        },
+                        next: match l23 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l24 = *ptr3
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l25 = *ptr3
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len26 = l25;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l24.cast(), len26, len26))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
+                    };
+                    result27
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The same for a range of keys, by key, end and start.
+            #[allow(async_fn_in_trait)]
+            pub fn scan(
+                store: u32,
+                keys: &KeyRange,
+                earliest_end: i64,
+                latest_start: i64,
+                reverse: bool,
+                resume: ::core::option::Option<&[u8]>,
+                limit: u32,
+            ) -> Page {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 15
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let super::super::super::millstream::plugin::state::KeyRange {
+                        start: start0,
+                        end: end0,
+                    } = keys;
+                    let vec1 = start0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match end0 {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result5_0, result5_1, result5_2) = match resume {
+                        Some(e) => {
+                            let vec4 = e;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            (1i32, ptr4.cast_mut(), len4)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/session-store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "scan"]
+                        fn wit_import7(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        _rt::as_i32(&store),
+                        ptr1.cast_mut(),
+                        len1,
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        _rt::as_i64(&earliest_end),
+                        _rt::as_i64(&latest_start),
+                        match &reverse {
+                            true => 1,
+                            false => 0,
+                        },
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        _rt::as_i32(&limit),
+                        ptr6,
+                    );
+                    let l8 = *ptr6.add(0).cast::<*mut u8>();
+                    let l9 = *ptr6
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len10 = l9;
+                    let l11 = *ptr6
+                        .add(2 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l12 = *ptr6
+                        .add(3 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len13 = l12;
+                    let l14 = *ptr6
+                        .add(4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l15 = *ptr6
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len16 = l15;
+                    let l17 = *ptr6
+                        .add(6 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l18 = *ptr6
+                        .add(7 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len19 = l18;
+                    let l20 = *ptr6
+                        .add(8 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l21 = *ptr6
+                        .add(9 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len22 = l21;
+                    let l23 = *ptr6
+                        .add(10 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>();
+                    let l24 = *ptr6
+                        .add(11 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len25 = l24;
+                    let l26 = i32::from(
+                        *ptr6.add(12 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                    );
+                    let result30 = Page {
+                        keys: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13)),
+                        },
+                        starts: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l14.cast(), len16, len16)),
+                        ends: <_ as From<
+                            _rt::Vec<_>,
+                        >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                        values: super::super::super::millstream::plugin::types::Cells {
+                            lengths: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l20.cast(), len22, len22)),
+                            bytes: <_ as From<
+                                _rt::Vec<_>,
+                            >>::from(_rt::Vec::from_raw_parts(l23.cast(), len25, len25)),
+                        },
+                        next: match l26 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l27 = *ptr6
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l28 = *ptr6
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len29 = l28;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l27.cast(), len29, len29))
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        },
+                    };
+                    result30
+                }
+            }
+        }
+        /// Stores of shape `versioned`: for each key the values that held at any time of its history.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod versioned_store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::millstream::plugin::state::Error;
+            #[derive(Clone)]
+            pub struct Version {
+                pub value: _rt::Vec<u8>,
+                /// From when on it held.
+                pub timestamp: i64,
+                /// Until when, exclusive. None: it is the latest, or it was asked for as such.
+                pub valid_to: ::core::option::Option<i64>,
+            }
+            impl ::core::fmt::Debug for Version {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Version")
+                        .field("value", &self.value)
+                        .field("timestamp", &self.timestamp)
+                        .field("valid-to", &self.valid_to)
+                        .finish()
+                }
+            }
+            /// What became of a version that was put.
+            #[derive(Clone, Copy)]
+            pub enum Placed {
+                /// It is the latest.
+                Latest,
+                /// A later one ends it at this time.
+                Until(i64),
+                /// It is older than the history that the store keeps.
+                Rejected,
+            }
+            impl ::core::fmt::Debug for Placed {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Placed::Latest => f.debug_tuple("Placed::Latest").finish(),
+                        Placed::Until(e) => {
+                            f.debug_tuple("Placed::Until").field(e).finish()
+                        }
+                        Placed::Rejected => f.debug_tuple("Placed::Rejected").finish(),
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The version that held at `as-of`; none asks for the latest.
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                store: u32,
+                key: &[u8],
+                as_of: ::core::option::Option<i64>,
+            ) -> ::core::option::Option<Version> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 32 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 32
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result1_0, result1_1) = match as_of {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/versioned-store@0.1.0"
+                    )]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        result1_0,
+                        result1_1,
+                        ptr2,
+                    );
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result11 = match l4 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l5 = *ptr2.add(8).cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let l8 = *ptr2
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l9 = i32::from(
+                                    *ptr2
+                                        .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Version {
+                                    value: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                                    timestamp: l8,
+                                    valid_to: match l9 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l10 = *ptr2
+                                                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                l10
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result11
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Puts a version that holds from `timestamp` on; none: from then on the key has no value.
+            #[allow(async_fn_in_trait)]
+            pub fn put(
+                store: u32,
+                key: &[u8],
+                value: ::core::option::Option<&[u8]>,
+                timestamp: i64,
+            ) -> ::core::result::Result<Placed, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match value {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(
+                        wasm_import_module = "millstream:plugin/versioned-store@0.1.0"
+                    )]
+                    unsafe extern "C" {
+                        #[link_name = "put"]
+                        fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i32(&store),
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i64(&timestamp),
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result14 = match l5 {
+                        0 => {
+                            let e = {
+                                let l6 = i32::from(*ptr3.add(8).cast::<u8>());
+                                let v8 = match l6 {
+                                    0 => Placed::Latest,
+                                    1 => {
+                                        let e8 = {
+                                            let l7 = *ptr3.add(16).cast::<i64>();
+                                            l7
+                                        };
+                                        Placed::Until(e8)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        Placed::Rejected
+                                    }
+                                };
+                                v8
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(*ptr3.add(8).cast::<u8>());
+                                use super::super::super::millstream::plugin::state::Error as V13;
+                                let v13 = match l9 {
+                                    0 => V13::UnknownStore,
+                                    1 => V13::ReadOnly,
+                                    2 => V13::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e13 = {
+                                            let l10 = *ptr3
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l11 = *ptr3
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len12 = l11;
+                                            let bytes12 = _rt::Vec::from_raw_parts(
+                                                l10.cast(),
+                                                len12,
+                                                len12,
+                                            );
+                                            _rt::string_lift(bytes12)
+                                        };
+                                        V13::Other(e13)
+                                    }
+                                };
+                                v13
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result14
+                }
+            }
+        }
+        /// Timers of a processor's node. They have names, and the host keeps them with the task's state:
+        /// one that was set fires after a crash, a move to another host and a change of the plugin too.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod timers {
             #[used]
@@ -723,7 +2559,7 @@ pub mod millstream {
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Clock {
-                /// Moves with the timestamps of the task's records.
+                /// Moves with the timestamps of the task's records. Timers are looked at after each record.
                 StreamTime,
                 /// Moves with the host's clock.
                 WallClock,
@@ -752,49 +2588,378 @@ pub mod millstream {
                     }
                 }
             }
+            /// Multiples of an interval, counted from a time.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Grid {
+                pub start: i64,
+                pub interval_ms: u64,
+            }
+            impl ::core::fmt::Debug for Grid {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Grid")
+                        .field("start", &self.start)
+                        .field("interval-ms", &self.interval_ms)
+                        .finish()
+                }
+            }
+            #[derive(Clone, Copy)]
+            pub enum Rhythm {
+                /// When the clock reaches this time; the timer is gone then.
+                Once(i64),
+                /// Every so many milliseconds. By stream time: as soon as there is one, then on the multiples
+                /// of the interval. By the wall clock: one interval from now, then on that grid.
+                Every(u64),
+                /// On a grid with a start, from the first of its times on that the clock has not passed yet.
+                Anchored(Grid),
+            }
+            impl ::core::fmt::Debug for Rhythm {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Rhythm::Once(e) => {
+                            f.debug_tuple("Rhythm::Once").field(e).finish()
+                        }
+                        Rhythm::Every(e) => {
+                            f.debug_tuple("Rhythm::Every").field(e).finish()
+                        }
+                        Rhythm::Anchored(e) => {
+                            f.debug_tuple("Rhythm::Anchored").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[derive(Clone)]
+            pub enum Error {
+                /// The plugin's share of timers is used up.
+                Quota,
+                /// The arguments make no sense (an interval of 0, `declare` after `open`), for people.
+                Invalid(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Quota => f.debug_tuple("Error::Quota").finish(),
+                        Error::Invalid(e) => {
+                            f.debug_tuple("Error::Invalid").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
             #[allow(unused_unsafe, clippy::all)]
-            /// Calls `punctuate` every so many milliseconds until cancelled. Timers are not stored: set them
-            /// again in `open`.
+            /// Said in `plugin.open`: the node has this timer. Nothing happens if an earlier `open` of the
+            /// node, before a crash or on another host, declared it with the same clock and rhythm, even if it
+            /// has been cancelled since or has fired for good; other ones replace it. Timers that were
+            /// declared by an earlier version of the plugin and are not any more are dropped.
             #[allow(async_fn_in_trait)]
-            pub fn schedule(node: u32, clock: Clock, every_ms: u64) -> u32 {
+            pub fn declare(
+                node: u32,
+                name: &str,
+                clock: Clock,
+                rhythm: Rhythm,
+                payload: ::core::option::Option<&[u8]>,
+            ) -> ::core::result::Result<(), Error> {
                 unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match rhythm {
+                        Rhythm::Once(e) => (0i32, _rt::as_i64(e), 0i64),
+                        Rhythm::Every(e) => (1i32, _rt::as_i64(e), 0i64),
+                        Rhythm::Anchored(e) => {
+                            let Grid { start: start1, interval_ms: interval_ms1 } = e;
+                            (2i32, _rt::as_i64(start1), _rt::as_i64(interval_ms1))
+                        }
+                    };
+                    let (result4_0, result4_1, result4_2) = match payload {
+                        Some(e) => {
+                            let vec3 = e;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            (1i32, ptr3.cast_mut(), len3)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "millstream:plugin/timers@0.1.0")]
                     unsafe extern "C" {
-                        #[link_name = "schedule"]
-                        fn wit_import0(_: i32, _: i32, _: i64) -> i32;
+                        #[link_name = "declare"]
+                        fn wit_import6(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import0(_: i32, _: i32, _: i64) -> i32 {
+                    unsafe extern "C" fn wit_import6(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
                         unreachable!()
                     }
-                    let ret = wit_import0(
+                    wit_import6(
                         _rt::as_i32(&node),
+                        ptr0.cast_mut(),
+                        len0,
                         clock.clone() as i32,
-                        _rt::as_i64(&every_ms),
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        result4_0,
+                        result4_1,
+                        result4_2,
+                        ptr5,
                     );
-                    ret as u32
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result13 = match l7 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = i32::from(
+                                    *ptr5.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v12 = match l8 {
+                                    0 => Error::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e12 = {
+                                            let l9 = *ptr5
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr5
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        Error::Invalid(e12)
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Said while rows or timers are worked on: sets a timer from now on. One of the same name is
+            /// replaced.
             #[allow(async_fn_in_trait)]
-            pub fn cancel(timer: u32) -> () {
+            pub fn set(
+                node: u32,
+                name: &str,
+                clock: Clock,
+                rhythm: Rhythm,
+                payload: ::core::option::Option<&[u8]>,
+            ) -> ::core::result::Result<(), Error> {
                 unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match rhythm {
+                        Rhythm::Once(e) => (0i32, _rt::as_i64(e), 0i64),
+                        Rhythm::Every(e) => (1i32, _rt::as_i64(e), 0i64),
+                        Rhythm::Anchored(e) => {
+                            let Grid { start: start1, interval_ms: interval_ms1 } = e;
+                            (2i32, _rt::as_i64(start1), _rt::as_i64(interval_ms1))
+                        }
+                    };
+                    let (result4_0, result4_1, result4_2) = match payload {
+                        Some(e) => {
+                            let vec3 = e;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            (1i32, ptr3.cast_mut(), len3)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/timers@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set"]
+                        fn wit_import6(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: i64,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: i64,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import6(
+                        _rt::as_i32(&node),
+                        ptr0.cast_mut(),
+                        len0,
+                        clock.clone() as i32,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        result4_0,
+                        result4_1,
+                        result4_2,
+                        ptr5,
+                    );
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result13 = match l7 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = i32::from(
+                                    *ptr5.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v12 = match l8 {
+                                    0 => Error::Quota,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e12 = {
+                                            let l9 = *ptr5
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr5
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        Error::Invalid(e12)
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Takes a timer away; says whether there was one.
+            #[allow(async_fn_in_trait)]
+            pub fn cancel(node: u32, name: &str) -> bool {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "millstream:plugin/timers@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "cancel"]
-                        fn wit_import0(_: i32);
+                        fn wit_import1(_: i32, _: *mut u8, _: usize) -> i32;
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import0(_: i32) {
+                    unsafe extern "C" fn wit_import1(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                    ) -> i32 {
                         unreachable!()
                     }
-                    wit_import0(_rt::as_i32(&timer));
+                    let ret = wit_import1(_rt::as_i32(&node), ptr0.cast_mut(), len0);
+                    _rt::bool_lift(ret as u8)
                 }
             }
         }
-        /// Facts about the call in progress, for the few operators that want them.
+        /// Facts about the call in progress, for the few operators that want them. Rows are those of the
+        /// call's batch (in `join`, of the left side).
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod context {
             #[used]
@@ -821,7 +2986,7 @@ pub mod millstream {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// None for rows that an earlier operator made.
+            /// Where the record was read that the row comes from, by whatever operators. None: a timer.
             #[allow(async_fn_in_trait)]
             pub fn locate(row: u32) -> ::core::option::Option<Position> {
                 unsafe {
@@ -882,27 +3047,28 @@ pub mod millstream {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Highest timestamp that the task has seen.
+            /// Highest timestamp of the records that the task had taken when it took the one that the row
+            /// comes from, this one included; of a timer: now. -1: there was none.
             #[allow(async_fn_in_trait)]
-            pub fn stream_time() -> i64 {
+            pub fn stream_time(row: u32) -> i64 {
                 unsafe {
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "millstream:plugin/context@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "stream-time"]
-                        fn wit_import0() -> i64;
+                        fn wit_import0(_: i32) -> i64;
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import0() -> i64 {
+                    unsafe extern "C" fn wit_import0(_: i32) -> i64 {
                         unreachable!()
                     }
-                    let ret = wit_import0();
+                    let ret = wit_import0(_rt::as_i32(&row));
                     ret
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Host's clock when the batch began: the same for the whole call, so that a batch run again
-            /// after a failure sees the same time.
+            /// The host's clock, in milliseconds since the Unix epoch, when the task began with the records
+            /// at hand: the same for the whole call, and for a call made again after a failure.
             #[allow(async_fn_in_trait)]
             pub fn wall_clock() -> i64 {
                 unsafe {
@@ -918,6 +3084,62 @@ pub mod millstream {
                     }
                     let ret = wit_import0();
                     ret
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// For `extract-timestamp`: highest timestamp that was extracted from the batch's partition before
+            /// the batch; -1: none was. The operator goes on counting by its own answers.
+            #[allow(async_fn_in_trait)]
+            pub fn partition_time() -> i64 {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/context@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "partition-time"]
+                        fn wit_import0() -> i64;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i64 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    ret
+                }
+            }
+        }
+        /// Chance that can be repeated.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod random {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Where a generator is to start for this row of the call. It depends on the app, the node and on
+            /// the record that the row comes from (of a timer: its name and time), and on nothing else: the
+            /// same row gets the same numbers however records are cut into batches, and again after a crash.
+            #[allow(async_fn_in_trait)]
+            pub fn seed(node: u32, row: u32) -> (u64, u64) {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 16]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 16]);
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/random@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "seed"]
+                        fn wit_import1(_: i32, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i32(&node), _rt::as_i32(&row), ptr0);
+                    let l2 = *ptr0.add(0).cast::<i64>();
+                    let l3 = *ptr0.add(8).cast::<i64>();
+                    let result4 = (l2 as u64, l3 as u64);
+                    result4
                 }
             }
         }
@@ -1039,6 +3261,246 @@ pub mod millstream {
                 }
             }
         }
+        /// Numbers that a plugin reports, shown beside the host's own. Those of a call that traps or that
+        /// the host takes back do not count.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod metrics {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes a counter, or finds the one of this name and labels. None: it is refused, because the
+            /// name or a label is not of the form `[a-z][a-z0-9_]*`, has over 64 bytes, is a histogram's, or
+            /// because the plugin has as many series as it may have (the manifest says how many; at least
+            /// 32). Labels are names with values of at most 64 bytes.
+            #[allow(async_fn_in_trait)]
+            pub fn counter(
+                name: &str,
+                labels: &[(_rt::String, _rt::String)],
+            ) -> ::core::option::Option<u32> {
+                unsafe {
+                    #[repr(align(4))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec4 = labels;
+                    let len4 = vec4.len();
+                    let layout4 = _rt::alloc::Layout::from_size_align(
+                            vec4.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result4, _cleanup4) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                        layout4,
+                    );
+                    for (i, e) in vec4.into_iter().enumerate() {
+                        let base = result4
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t1_0, t1_1) = e;
+                            let vec2 = t1_0;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *base.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+                            let vec3 = t1_1;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len3;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr3.cast_mut();
+                        }
+                    }
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/metrics@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "counter"]
+                        fn wit_import6(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import6(ptr0.cast_mut(), len0, result4, len4, ptr5);
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result9 = match l7 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l8 = *ptr5.add(4).cast::<i32>();
+                                l8 as u32
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes or finds a histogram. `bounds` are the upper ends of its buckets, rising, 32 at most;
+            /// one without an end is added. None: it is refused, as above, or for its bounds.
+            #[allow(async_fn_in_trait)]
+            pub fn histogram(
+                name: &str,
+                labels: &[(_rt::String, _rt::String)],
+                bounds: &[f64],
+            ) -> ::core::option::Option<u32> {
+                unsafe {
+                    #[repr(align(4))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec4 = labels;
+                    let len4 = vec4.len();
+                    let layout4 = _rt::alloc::Layout::from_size_align(
+                            vec4.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result4, _cleanup4) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                        layout4,
+                    );
+                    for (i, e) in vec4.into_iter().enumerate() {
+                        let base = result4
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t1_0, t1_1) = e;
+                            let vec2 = t1_0;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *base.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+                            let vec3 = t1_1;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len3;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr3.cast_mut();
+                        }
+                    }
+                    let vec5 = bounds;
+                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                    let len5 = vec5.len();
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/metrics@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "histogram"]
+                        fn wit_import7(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        ptr0.cast_mut(),
+                        len0,
+                        result4,
+                        len4,
+                        ptr5.cast_mut(),
+                        len5,
+                        ptr6,
+                    );
+                    let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                    let result10 = match l8 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l9 = *ptr6.add(4).cast::<i32>();
+                                l9 as u32
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Adds to a counter. SDKs sum up and say so once a call.
+            #[allow(async_fn_in_trait)]
+            pub fn add(counter: u32, amount: u64) -> () {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/metrics@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "add"]
+                        fn wit_import0(_: i32, _: i64);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0(_: i32, _: i64) {
+                        unreachable!()
+                    }
+                    wit_import0(_rt::as_i32(&counter), _rt::as_i64(&amount));
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Puts values into a histogram. SDKs collect them and say so once a call.
+            #[allow(async_fn_in_trait)]
+            pub fn observe(histogram: u32, values: &[f64]) -> () {
+                unsafe {
+                    let vec0 = values;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "millstream:plugin/metrics@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "observe"]
+                        fn wit_import1(_: i32, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i32(&histogram), ptr0.cast_mut(), len0);
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -1105,22 +3567,18 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+        if cfg!(debug_assertions) {
+            String::from_utf8(bytes).unwrap()
+        } else {
+            unsafe { String::from_utf8_unchecked(bytes) }
+        }
+    }
     pub unsafe fn invalid_enum_discriminant<T>() -> T {
         if cfg!(debug_assertions) {
             panic!("invalid enum discriminant")
         } else {
             unsafe { core::hint::unreachable_unchecked() }
-        }
-    }
-    pub unsafe fn bool_lift(val: u8) -> bool {
-        if cfg!(debug_assertions) {
-            match val {
-                0 => false,
-                1 => true,
-                _ => panic!("invalid bool discriminant"),
-            }
-        } else {
-            val != 0
         }
     }
     pub fn as_i64<T: AsI64>(t: T) -> i64 {
@@ -1146,13 +3604,18 @@ mod _rt {
             self as i64
         }
     }
-    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+    pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
-            String::from_utf8(bytes).unwrap()
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
         } else {
-            unsafe { String::from_utf8_unchecked(bytes) }
+            val != 0
         }
     }
+    pub use alloc_crate::alloc;
     extern crate alloc as alloc_crate;
 }
 #[rustfmt::skip]
@@ -1162,37 +3625,79 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1327] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x91\x09\x01A\x02\x01\
-A\x0b\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3112] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8a\x17\x01A\x02\x01\
+A\x1a\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x02\x03\0\0\x05cells\x01B\x16\x02\x03\x02\x01\x01\x04\0\
-\x05cells\x03\0\0\x01m\x02\x0dunknown-store\x05quota\x04\0\x05error\x03\0\x02\x01\
-r\x03\x04keys\x01\x06values\x01\x04more\x7f\x04\0\x04page\x03\0\x04\x01j\x01y\x01\
-\x03\x01@\x02\x04nodey\x05stores\0\x06\x04\0\x04open\x01\x07\x01p}\x01k\x08\x01@\
-\x02\x05storey\x03key\x08\0\x09\x04\0\x03get\x01\x0a\x01@\x02\x05storey\x04keys\x01\
-\0\x01\x04\0\x08get-many\x01\x0b\x01j\0\x01\x03\x01@\x03\x05storey\x03key\x08\x05\
-value\x09\0\x0c\x04\0\x03put\x01\x0d\x01@\x03\x05storey\x04keys\x01\x06values\x01\
-\0\x0c\x04\0\x08put-many\x01\x0e\x01@\x05\x05storey\x05start\x08\x03end\x09\x07r\
-everse\x7f\x05limity\0\x05\x04\0\x05range\x01\x0f\x03\0\x1dmillstream:plugin/sta\
-te@0.1.0\x05\x02\x01B\x06\x01m\x02\x0bstream-time\x0awall-clock\x04\0\x05clock\x03\
-\0\0\x01@\x03\x04nodey\x05clock\x01\x08every-msw\0y\x04\0\x08schedule\x01\x02\x01\
-@\x01\x05timery\x01\0\x04\0\x06cancel\x01\x03\x03\0\x1emillstream:plugin/timers@\
-0.1.0\x05\x03\x01B\x08\x01r\x03\x05topics\x09partitionz\x06offsetx\x04\0\x08posi\
-tion\x03\0\0\x01k\x01\x01@\x01\x03rowy\0\x02\x04\0\x06locate\x01\x03\x01@\0\0x\x04\
-\0\x0bstream-time\x01\x04\x04\0\x0awall-clock\x01\x04\x03\0\x1fmillstream:plugin\
-/context@0.1.0\x05\x04\x01B\x09\x01m\x05\x05trace\x05debug\x04info\x04warn\x05er\
-ror\x04\0\x05level\x03\0\0\x01@\x01\x05level\x01\0\x7f\x04\0\x07enabled\x01\x02\x01\
-@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x03\x01ky\x01@\x02\x03ro\
-w\x04\x07messages\x01\0\x04\0\x08panicked\x01\x05\x03\0\x1bmillstream:plugin/log\
-@0.1.0\x05\x05\x04\0?millstream:plugin/imports-with-all-of-its-exports-removed@0\
-.1.0\x04\0\x0b-\x01\0'imports-with-all-of-its-exports-removed\x03\0\0\0G\x09prod\
-ucers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x06\
-0.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x01B\x0c\x01q\x04\x0dunknown-store\0\0\x09read-only\0\0\x05quota\0\0\x05\
+other\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01kx\x01r\x02\x05value\x02\x09timesta\
+mp\x03\x04\0\x05entry\x03\0\x04\x01k\x02\x01r\x02\x05start\x02\x03end\x06\x04\0\x09\
+key-range\x03\0\x07\x01j\x01y\x01\x01\x01@\x02\x04nodey\x05stores\0\x09\x04\0\x04\
+open\x01\x0a\x03\0\x1dmillstream:plugin/state@0.1.0\x05\x01\x02\x03\0\0\x05cells\
+\x02\x03\0\x01\x05entry\x02\x03\0\x01\x05error\x02\x03\0\x01\x09key-range\x01B\x19\
+\x02\x03\x02\x01\x02\x04\0\x05cells\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05entry\x03\
+\0\x02\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x09\
+key-range\x03\0\x06\x01px\x01p}\x01k\x09\x01r\x04\x04keys\x01\x06values\x01\x0at\
+imestamps\x08\x04next\x0a\x04\0\x04page\x03\0\x0b\x01k\x03\x01@\x02\x05storey\x03\
+key\x09\0\x0d\x04\0\x03get\x01\x0e\x01@\x02\x05storey\x04keys\x01\0\x0c\x04\0\x08\
+get-many\x01\x0f\x01j\0\x01\x05\x01@\x04\x05storey\x03key\x09\x05value\x0a\x09ti\
+mestampx\0\x10\x04\0\x03put\x01\x11\x01@\x04\x05storey\x04keys\x01\x06values\x01\
+\x0atimestamps\x08\0\x10\x04\0\x08put-many\x01\x12\x01@\x05\x05storey\x04keys\x07\
+\x07reverse\x7f\x06resume\x0a\x05limity\0\x0c\x04\0\x04scan\x01\x13\x03\0'millst\
+ream:plugin/key-value-store@0.1.0\x05\x06\x01B\x17\x02\x03\x02\x01\x02\x04\0\x05\
+cells\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05entry\x03\0\x02\x02\x03\x02\x01\x04\x04\
+\0\x05error\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x09key-range\x03\0\x06\x01px\x01\
+p}\x01k\x09\x01r\x05\x04keys\x01\x06starts\x08\x06values\x01\x0atimestamps\x08\x04\
+next\x0a\x04\0\x04page\x03\0\x0b\x01k\x03\x01@\x03\x05storey\x03key\x09\x05start\
+x\0\x0d\x04\0\x03get\x01\x0e\x01j\0\x01\x05\x01@\x05\x05storey\x03key\x09\x05sta\
+rtx\x05value\x0a\x09timestampx\0\x0f\x04\0\x03put\x01\x10\x01@\x07\x05storey\x03\
+key\x09\x08earliestx\x06latestx\x07reverse\x7f\x06resume\x0a\x05limity\0\x0c\x04\
+\0\x05fetch\x01\x11\x01@\x07\x05storey\x04keys\x07\x08earliestx\x06latestx\x07re\
+verse\x7f\x06resume\x0a\x05limity\0\x0c\x04\0\x04scan\x01\x12\x03\0$millstream:p\
+lugin/window-store@0.1.0\x05\x07\x01B\x14\x02\x03\x02\x01\x02\x04\0\x05cells\x03\
+\0\0\x02\x03\x02\x01\x04\x04\0\x05error\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x09k\
+ey-range\x03\0\x04\x01px\x01p}\x01k\x07\x01r\x05\x04keys\x01\x06starts\x06\x04en\
+ds\x06\x06values\x01\x04next\x08\x04\0\x04page\x03\0\x09\x01@\x04\x05storey\x03k\
+ey\x07\x05startx\x03endx\0\x08\x04\0\x03get\x01\x0b\x01j\0\x01\x03\x01@\x05\x05s\
+torey\x03key\x07\x05startx\x03endx\x05value\x08\0\x0c\x04\0\x03put\x01\x0d\x01@\x07\
+\x05storey\x03key\x07\x0cearliest-endx\x0clatest-startx\x07reverse\x7f\x06resume\
+\x08\x05limity\0\x0a\x04\0\x05fetch\x01\x0e\x01@\x07\x05storey\x04keys\x05\x0cea\
+rliest-endx\x0clatest-startx\x07reverse\x7f\x06resume\x08\x05limity\0\x0a\x04\0\x04\
+scan\x01\x0f\x03\0%millstream:plugin/session-store@0.1.0\x05\x08\x01B\x0f\x02\x03\
+\x02\x01\x04\x04\0\x05error\x03\0\0\x01p}\x01kx\x01r\x03\x05value\x02\x09timesta\
+mpx\x08valid-to\x03\x04\0\x07version\x03\0\x04\x01q\x03\x06latest\0\0\x05until\x01\
+x\0\x08rejected\0\0\x04\0\x06placed\x03\0\x06\x01k\x05\x01@\x03\x05storey\x03key\
+\x02\x05as-of\x03\0\x08\x04\0\x03get\x01\x09\x01k\x02\x01j\x01\x07\x01\x01\x01@\x04\
+\x05storey\x03key\x02\x05value\x0a\x09timestampx\0\x0b\x04\0\x03put\x01\x0c\x03\0\
+'millstream:plugin/versioned-store@0.1.0\x05\x09\x01B\x10\x01m\x02\x0bstream-tim\
+e\x0awall-clock\x04\0\x05clock\x03\0\0\x01r\x02\x05startx\x0binterval-msw\x04\0\x04\
+grid\x03\0\x02\x01q\x03\x04once\x01x\0\x05every\x01w\0\x08anchored\x01\x03\0\x04\
+\0\x06rhythm\x03\0\x04\x01q\x02\x05quota\0\0\x07invalid\x01s\0\x04\0\x05error\x03\
+\0\x06\x01p}\x01k\x08\x01j\0\x01\x07\x01@\x05\x04nodey\x04names\x05clock\x01\x06\
+rhythm\x05\x07payload\x09\0\x0a\x04\0\x07declare\x01\x0b\x04\0\x03set\x01\x0b\x01\
+@\x02\x04nodey\x04names\0\x7f\x04\0\x06cancel\x01\x0c\x03\0\x1emillstream:plugin\
+/timers@0.1.0\x05\x0a\x01B\x0a\x01r\x03\x05topics\x09partitionz\x06offsetx\x04\0\
+\x08position\x03\0\0\x01k\x01\x01@\x01\x03rowy\0\x02\x04\0\x06locate\x01\x03\x01\
+@\x01\x03rowy\0x\x04\0\x0bstream-time\x01\x04\x01@\0\0x\x04\0\x0awall-clock\x01\x05\
+\x04\0\x0epartition-time\x01\x05\x03\0\x1fmillstream:plugin/context@0.1.0\x05\x0b\
+\x01B\x03\x01o\x02ww\x01@\x02\x04nodey\x03rowy\0\0\x04\0\x04seed\x01\x01\x03\0\x1e\
+millstream:plugin/random@0.1.0\x05\x0c\x01B\x09\x01m\x05\x05trace\x05debug\x04in\
+fo\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x01\x05level\x01\0\x7f\x04\0\x07\
+enabled\x01\x02\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x03\x01\
+ky\x01@\x02\x03row\x04\x07messages\x01\0\x04\0\x08panicked\x01\x05\x03\0\x1bmill\
+stream:plugin/log@0.1.0\x05\x0d\x01B\x0c\x01o\x02ss\x01p\0\x01ky\x01@\x02\x04nam\
+es\x06labels\x01\0\x02\x04\0\x07counter\x01\x03\x01pu\x01@\x03\x04names\x06label\
+s\x01\x06bounds\x04\0\x02\x04\0\x09histogram\x01\x05\x01@\x02\x07countery\x06amo\
+untw\x01\0\x04\0\x03add\x01\x06\x01@\x02\x09histogramy\x06values\x04\x01\0\x04\0\
+\x07observe\x01\x07\x03\0\x1fmillstream:plugin/metrics@0.1.0\x05\x0e\x04\0?mills\
+tream:plugin/imports-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'impo\
+rts-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

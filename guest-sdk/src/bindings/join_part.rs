@@ -280,29 +280,30 @@ pub mod exports {
                         *ptr38
                             .add(12 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr46.cast_mut();
-                        let vec49 = failures39;
-                        let len49 = vec49.len();
-                        let layout49 = _rt::alloc::Layout::from_size_align(
-                                vec49.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                        let vec50 = failures39;
+                        let len50 = vec50.len();
+                        let layout50 = _rt::alloc::Layout::from_size_align(
+                                vec50.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result49, _cleanup49) = ::millstream::wit_bindgen::rt::Cleanup::new(
-                            layout49,
+                        let (result50, _cleanup50) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                            layout50,
                         );
-                        if let Some(cleanup) = _cleanup49 {
+                        if let Some(cleanup) = _cleanup50 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec49.into_iter().enumerate() {
-                            let base = result49
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec50.into_iter().enumerate() {
+                            let base = result50
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name0::Failure {
                                     row: row47,
+                                    class: class47,
                                     reason: reason47,
                                 } = e;
                                 *base.add(0).cast::<i32>() = _rt::as_i32(row47);
-                                let vec48 = (reason47.into_bytes()).into_boxed_slice();
+                                let vec48 = (class47.into_bytes()).into_boxed_slice();
                                 let ptr48 = vec48.as_ptr().cast::<u8>();
                                 let len48 = vec48.len();
                                 ::core::mem::forget(vec48);
@@ -312,14 +313,24 @@ pub mod exports {
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr48.cast_mut();
+                                let vec49 = (reason47.into_bytes()).into_boxed_slice();
+                                let ptr49 = vec49.as_ptr().cast::<u8>();
+                                let len49 = vec49.len();
+                                ::core::mem::forget(vec49);
+                                *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len49;
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr49.cast_mut();
                             }
                         }
                         *ptr38
                             .add(15 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len49;
+                            .cast::<usize>() = len50;
                         *ptr38
                             .add(14 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result49;
+                            .cast::<*mut u8>() = result50;
                         ptr38
                     }
                 }
@@ -394,11 +405,11 @@ pub mod exports {
                         let l22 = *arg0
                             .add(15 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base25 = l21;
-                        let len25 = l22;
-                        for i in 0..len25 {
-                            let base = base25
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        let base27 = l21;
+                        let len27 = l22;
+                        for i in 0..len27 {
+                            let base = base27
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l23 = *base
                                     .add(::core::mem::size_of::<*const u8>())
@@ -407,18 +418,28 @@ pub mod exports {
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 _rt::cabi_dealloc(l23, l24, 1);
+                                let l25 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l25, l26, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base25,
-                            len25 * (3 * ::core::mem::size_of::<*const u8>()),
+                            base27,
+                            len27 * (5 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
                 }
                 pub trait Guest {
-                    /// `sources` and failures count pairs. A field left as it was is the left row's, or the right
-                    /// row's if there is no left one; the host sets the time to the later of the two.
+                    /// `sources` and failures count pairs, and every pair that does not fail has one row: a joiner
+                    /// always gives a value, which may be null. A field left as it was is the left row's, or the
+                    /// right row's if there is no left one; key and time are the host's business, whatever is
+                    /// returned. Both sides' rows have their keys: the same one, but for joins by a mapped key, where
+                    /// the left row has the record's key and the right one the key that was looked up.
                     #[allow(async_fn_in_trait)]
                     fn join(
                         node: u32,
@@ -569,22 +590,23 @@ macro_rules! __export_join_part_impl {
         =
         "component-type:wit-bindgen:0.63.0:millstream:plugin@0.1.0:join-part:imports and exports-join-part")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 634] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 671] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x03\x01A\x02\x01\
-A\x06\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9f\x04\x01A\x02\x01\
+A\x06\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x09\
-\x02\x03\x02\x01\x01\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outco\
-me\x03\0\x02\x01py\x01r\x02\x04left\x04\x05right\x04\x04\0\x05pairs\x03\0\x05\x01\
-@\x04\x04nodey\x04left\x01\x05right\x01\x05pairs\x06\0\x03\x04\0\x04join\x01\x07\
-\x04\0\x1cmillstream:plugin/join@0.1.0\x05\x03\x04\0!millstream:plugin/join-part\
-@0.1.0\x04\0\x0b\x0f\x01\0\x09join-part\x03\0\0\0G\x09producers\x01\x0cprocessed\
--by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x09\x02\x03\x02\x01\x01\
+\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outcome\x03\0\x02\x01py\x01\
+r\x02\x04left\x04\x05right\x04\x04\0\x05pairs\x03\0\x05\x01@\x04\x04nodey\x04lef\
+t\x01\x05right\x01\x05pairs\x06\0\x03\x04\0\x04join\x01\x07\x04\0\x1cmillstream:\
+plugin/join@0.1.0\x05\x03\x04\0!millstream:plugin/join-part@0.1.0\x04\0\x0b\x0f\x01\
+\0\x09join-part\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\
+\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -597,18 +619,19 @@ pub use __export_join_part_impl as export_join_part;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 532] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf4\x02\x01A\x02\x01\
-A\x02\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 569] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x99\x03\x01A\x02\x01\
+A\x02\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x04\0Amillstream:plugin/join-part-with-all-of-its-expo\
-rts-removed@0.1.0\x04\0\x0b/\x01\0)join-part-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x04\0Amillstream:plugin/join-part-with-all-of-its-exports-removed@0.1.0\
+\x04\0\x0b/\x01\0)join-part-with-all-of-its-exports-removed\x03\0\0\0G\x09produc\
+ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060\
+.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -9,3 +9,9 @@ pub mod plugin_part;
 pub mod transform_part;
 #[rustfmt::skip]
 pub mod fold_part;
+#[rustfmt::skip]
+pub mod join_part;
+#[rustfmt::skip]
+pub mod processor_part;
+#[rustfmt::skip]
+pub mod lifecycle_part;

@@ -15,8 +15,11 @@ pub mod exports {
         pub mod plugin {
             /// Operators that work their own state stores and timers.
             ///
-            /// What a row's processing wrote to stores is undone when the row fails or the instance traps:
-            /// the host goes back to the start of the batch and runs it again without that row.
+            /// Rows are worked through in order, and row `i` sees what the rows before it wrote. What an
+            /// operator forwards (its outcome) reaches the nodes behind it after the call. If the instance
+            /// traps, nothing of the call stays, and the host calls again without the row at fault. If the
+            /// operator says that a row failed, the host does the same where the call wrote or set anything,
+            /// unless the operator's `failed-rows` are to stand.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod processor {
                 #[used]
@@ -153,29 +156,30 @@ pub mod exports {
                         *ptr6
                             .add(12 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr14.cast_mut();
-                        let vec17 = failures7;
-                        let len17 = vec17.len();
-                        let layout17 = _rt::alloc::Layout::from_size_align(
-                                vec17.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                        let vec18 = failures7;
+                        let len18 = vec18.len();
+                        let layout18 = _rt::alloc::Layout::from_size_align(
+                                vec18.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result17, _cleanup17) = ::millstream::wit_bindgen::rt::Cleanup::new(
-                            layout17,
+                        let (result18, _cleanup18) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                            layout18,
                         );
-                        if let Some(cleanup) = _cleanup17 {
+                        if let Some(cleanup) = _cleanup18 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec17.into_iter().enumerate() {
-                            let base = result17
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec18.into_iter().enumerate() {
+                            let base = result18
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name0::Failure {
                                     row: row15,
+                                    class: class15,
                                     reason: reason15,
                                 } = e;
                                 *base.add(0).cast::<i32>() = _rt::as_i32(row15);
-                                let vec16 = (reason15.into_bytes()).into_boxed_slice();
+                                let vec16 = (class15.into_bytes()).into_boxed_slice();
                                 let ptr16 = vec16.as_ptr().cast::<u8>();
                                 let len16 = vec16.len();
                                 ::core::mem::forget(vec16);
@@ -185,14 +189,24 @@ pub mod exports {
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr16.cast_mut();
+                                let vec17 = (reason15.into_bytes()).into_boxed_slice();
+                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                let len17 = vec17.len();
+                                ::core::mem::forget(vec17);
+                                *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len17;
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr17.cast_mut();
                             }
                         }
                         *ptr6
                             .add(15 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len17;
+                            .cast::<usize>() = len18;
                         *ptr6
                             .add(14 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result17;
+                            .cast::<*mut u8>() = result18;
                         ptr6
                     }
                 }
@@ -267,11 +281,11 @@ pub mod exports {
                         let l22 = *arg0
                             .add(15 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base25 = l21;
-                        let len25 = l22;
-                        for i in 0..len25 {
-                            let base = base25
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        let base27 = l21;
+                        let len27 = l22;
+                        for i in 0..len27 {
+                            let base = base27
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l23 = *base
                                     .add(::core::mem::size_of::<*const u8>())
@@ -280,11 +294,18 @@ pub mod exports {
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 _rt::cabi_dealloc(l23, l24, 1);
+                                let l25 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l25, l26, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base25,
-                            len25 * (3 * ::core::mem::size_of::<*const u8>()),
+                            base27,
+                            len27 * (5 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -293,137 +314,182 @@ pub mod exports {
                 #[allow(non_snake_case, unused_unsafe)]
                 pub unsafe fn _export_punctuate_cabi<T_: Guest>(
                     arg0: i32,
-                    arg1: i32,
-                    arg2: i64,
+                    arg1: *mut u8,
+                    arg2: usize,
+                    arg3: *mut u8,
+                    arg4: usize,
+                    arg5: *mut u8,
+                    arg6: usize,
+                    arg7: *mut u8,
+                    arg8: usize,
+                    arg9: *mut u8,
+                    arg10: usize,
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result0 = { T_::punctuate(arg0 as u32, arg1 as u32, arg2) };
-                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let result5 = {
+                            let len0 = arg2;
+                            let len1 = arg4;
+                            let len2 = arg6;
+                            let len3 = arg8;
+                            let len4 = arg10;
+                            T_::punctuate(
+                                arg0 as u32,
+                                super::super::super::super::__with_name0::Columns {
+                                    timestamps: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(arg1.cast(), len0, len0)),
+                                    key_lengths: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(arg3.cast(), len1, len1)),
+                                    value_lengths: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(arg5.cast(), len2, len2)),
+                                    header_lengths: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(arg7.cast(), len3, len3)),
+                                    bytes: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(arg9.cast(), len4, len4)),
+                                },
+                            )
+                        };
+                        let ptr6 = (&raw mut _RET_AREA.0).cast::<u8>();
                         let super::super::super::super::__with_name0::Outcome {
-                            sources: sources2,
-                            routes: routes2,
-                            timestamps: timestamps2,
-                            key_lengths: key_lengths2,
-                            value_lengths: value_lengths2,
-                            header_lengths: header_lengths2,
-                            bytes: bytes2,
-                            failures: failures2,
-                        } = result0;
-                        let vec3 = <_ as Into<_rt::Vec<_>>>::into(sources2)
-                            .into_boxed_slice();
-                        let ptr3 = vec3.as_ptr().cast::<u8>();
-                        let len3 = vec3.len();
-                        ::core::mem::forget(vec3);
-                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
-                        *ptr1.add(0).cast::<*mut u8>() = ptr3.cast_mut();
-                        let vec4 = <_ as Into<_rt::Vec<_>>>::into(routes2)
-                            .into_boxed_slice();
-                        let ptr4 = vec4.as_ptr().cast::<u8>();
-                        let len4 = vec4.len();
-                        ::core::mem::forget(vec4);
-                        *ptr1
-                            .add(3 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len4;
-                        *ptr1
-                            .add(2 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = ptr4.cast_mut();
-                        let vec5 = <_ as Into<_rt::Vec<_>>>::into(timestamps2)
-                            .into_boxed_slice();
-                        let ptr5 = vec5.as_ptr().cast::<u8>();
-                        let len5 = vec5.len();
-                        ::core::mem::forget(vec5);
-                        *ptr1
-                            .add(5 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len5;
-                        *ptr1
-                            .add(4 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec6 = <_ as Into<_rt::Vec<_>>>::into(key_lengths2)
-                            .into_boxed_slice();
-                        let ptr6 = vec6.as_ptr().cast::<u8>();
-                        let len6 = vec6.len();
-                        ::core::mem::forget(vec6);
-                        *ptr1
-                            .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len6;
-                        *ptr1
-                            .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = ptr6.cast_mut();
-                        let vec7 = <_ as Into<_rt::Vec<_>>>::into(value_lengths2)
-                            .into_boxed_slice();
-                        let ptr7 = vec7.as_ptr().cast::<u8>();
-                        let len7 = vec7.len();
-                        ::core::mem::forget(vec7);
-                        *ptr1
-                            .add(9 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len7;
-                        *ptr1
-                            .add(8 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = ptr7.cast_mut();
-                        let vec8 = <_ as Into<_rt::Vec<_>>>::into(header_lengths2)
+                            sources: sources7,
+                            routes: routes7,
+                            timestamps: timestamps7,
+                            key_lengths: key_lengths7,
+                            value_lengths: value_lengths7,
+                            header_lengths: header_lengths7,
+                            bytes: bytes7,
+                            failures: failures7,
+                        } = result5;
+                        let vec8 = <_ as Into<_rt::Vec<_>>>::into(sources7)
                             .into_boxed_slice();
                         let ptr8 = vec8.as_ptr().cast::<u8>();
                         let len8 = vec8.len();
                         ::core::mem::forget(vec8);
-                        *ptr1
-                            .add(11 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len8;
-                        *ptr1
-                            .add(10 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = ptr8.cast_mut();
-                        let vec9 = <_ as Into<_rt::Vec<_>>>::into(bytes2)
+                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len8;
+                        *ptr6.add(0).cast::<*mut u8>() = ptr8.cast_mut();
+                        let vec9 = <_ as Into<_rt::Vec<_>>>::into(routes7)
                             .into_boxed_slice();
                         let ptr9 = vec9.as_ptr().cast::<u8>();
                         let len9 = vec9.len();
                         ::core::mem::forget(vec9);
-                        *ptr1
-                            .add(13 * ::core::mem::size_of::<*const u8>())
+                        *ptr6
+                            .add(3 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>() = len9;
-                        *ptr1
-                            .add(12 * ::core::mem::size_of::<*const u8>())
+                        *ptr6
+                            .add(2 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr9.cast_mut();
-                        let vec12 = failures2;
+                        let vec10 = <_ as Into<_rt::Vec<_>>>::into(timestamps7)
+                            .into_boxed_slice();
+                        let ptr10 = vec10.as_ptr().cast::<u8>();
+                        let len10 = vec10.len();
+                        ::core::mem::forget(vec10);
+                        *ptr6
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len10;
+                        *ptr6
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr10.cast_mut();
+                        let vec11 = <_ as Into<_rt::Vec<_>>>::into(key_lengths7)
+                            .into_boxed_slice();
+                        let ptr11 = vec11.as_ptr().cast::<u8>();
+                        let len11 = vec11.len();
+                        ::core::mem::forget(vec11);
+                        *ptr6
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len11;
+                        *ptr6
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr11.cast_mut();
+                        let vec12 = <_ as Into<_rt::Vec<_>>>::into(value_lengths7)
+                            .into_boxed_slice();
+                        let ptr12 = vec12.as_ptr().cast::<u8>();
                         let len12 = vec12.len();
-                        let layout12 = _rt::alloc::Layout::from_size_align(
-                                vec12.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                        ::core::mem::forget(vec12);
+                        *ptr6
+                            .add(9 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len12;
+                        *ptr6
+                            .add(8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr12.cast_mut();
+                        let vec13 = <_ as Into<_rt::Vec<_>>>::into(header_lengths7)
+                            .into_boxed_slice();
+                        let ptr13 = vec13.as_ptr().cast::<u8>();
+                        let len13 = vec13.len();
+                        ::core::mem::forget(vec13);
+                        *ptr6
+                            .add(11 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len13;
+                        *ptr6
+                            .add(10 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr13.cast_mut();
+                        let vec14 = <_ as Into<_rt::Vec<_>>>::into(bytes7)
+                            .into_boxed_slice();
+                        let ptr14 = vec14.as_ptr().cast::<u8>();
+                        let len14 = vec14.len();
+                        ::core::mem::forget(vec14);
+                        *ptr6
+                            .add(13 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len14;
+                        *ptr6
+                            .add(12 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr14.cast_mut();
+                        let vec18 = failures7;
+                        let len18 = vec18.len();
+                        let layout18 = _rt::alloc::Layout::from_size_align(
+                                vec18.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result12, _cleanup12) = ::millstream::wit_bindgen::rt::Cleanup::new(
-                            layout12,
+                        let (result18, _cleanup18) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                            layout18,
                         );
-                        if let Some(cleanup) = _cleanup12 {
+                        if let Some(cleanup) = _cleanup18 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec12.into_iter().enumerate() {
-                            let base = result12
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec18.into_iter().enumerate() {
+                            let base = result18
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name0::Failure {
-                                    row: row10,
-                                    reason: reason10,
+                                    row: row15,
+                                    class: class15,
+                                    reason: reason15,
                                 } = e;
-                                *base.add(0).cast::<i32>() = _rt::as_i32(row10);
-                                let vec11 = (reason10.into_bytes()).into_boxed_slice();
-                                let ptr11 = vec11.as_ptr().cast::<u8>();
-                                let len11 = vec11.len();
-                                ::core::mem::forget(vec11);
+                                *base.add(0).cast::<i32>() = _rt::as_i32(row15);
+                                let vec16 = (class15.into_bytes()).into_boxed_slice();
+                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                let len16 = vec16.len();
+                                ::core::mem::forget(vec16);
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len11;
+                                    .cast::<usize>() = len16;
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr11.cast_mut();
+                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                let vec17 = (reason15.into_bytes()).into_boxed_slice();
+                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                let len17 = vec17.len();
+                                ::core::mem::forget(vec17);
+                                *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len17;
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr17.cast_mut();
                             }
                         }
-                        *ptr1
+                        *ptr6
                             .add(15 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len12;
-                        *ptr1
+                            .cast::<usize>() = len18;
+                        *ptr6
                             .add(14 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result12;
-                        ptr1
+                            .cast::<*mut u8>() = result18;
+                        ptr6
                     }
                 }
                 #[doc(hidden)]
@@ -497,11 +563,11 @@ pub mod exports {
                         let l22 = *arg0
                             .add(15 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base25 = l21;
-                        let len25 = l22;
-                        for i in 0..len25 {
-                            let base = base25
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        let base27 = l21;
+                        let len27 = l22;
+                        for i in 0..len27 {
+                            let base = base27
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l23 = *base
                                     .add(::core::mem::size_of::<*const u8>())
@@ -510,11 +576,18 @@ pub mod exports {
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 _rt::cabi_dealloc(l23, l24, 1);
+                                let l25 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l25, l26, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base25,
-                            len25 * (3 * ::core::mem::size_of::<*const u8>()),
+                            base27,
+                            len27 * (5 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -522,10 +595,14 @@ pub mod exports {
                 pub trait Guest {
                     #[allow(async_fn_in_trait)]
                     fn process(node: u32, batch: Columns) -> Outcome;
-                    /// A timer is due. There is no input row: `sources` must be empty, and every row gives its own
-                    /// key, value and timestamp.
+                    /// Timers are due: one row each, in the order in which they fell due. A row's key is the timer's
+                    /// name, its value the payload, its timestamp the time on the timer's clock now. A late timer
+                    /// fires once, however many times of its rhythm have gone by.
+                    ///
+                    /// If a timer of the call is cancelled or set anew by another one of the call, the host takes the
+                    /// call back and hands them over one by one, so that it fires as it is then.
                     #[allow(async_fn_in_trait)]
-                    fn punctuate(node: u32, timer: u32, timestamp: i64) -> Outcome;
+                    fn punctuate(node: u32, due: Columns) -> Outcome;
                 }
                 #[doc(hidden)]
                 #[macro_export]
@@ -544,9 +621,12 @@ pub mod exports {
                         $($path_to_types)*:: __post_return_process::<$ty > (arg0) } }
                         #[unsafe (export_name =
                         "millstream:plugin/processor@0.1.0#punctuate")] unsafe extern "C"
-                        fn export_punctuate(arg0 : i32, arg1 : i32, arg2 : i64,) -> * mut
-                        u8 { unsafe { $($path_to_types)*:: _export_punctuate_cabi::<$ty >
-                        (arg0, arg1, arg2) } } #[unsafe (export_name =
+                        fn export_punctuate(arg0 : i32, arg1 : * mut u8, arg2 : usize,
+                        arg3 : * mut u8, arg4 : usize, arg5 : * mut u8, arg6 : usize,
+                        arg7 : * mut u8, arg8 : usize, arg9 : * mut u8, arg10 : usize,)
+                        -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_punctuate_cabi::<$ty > (arg0, arg1, arg2, arg3, arg4,
+                        arg5, arg6, arg7, arg8, arg9, arg10) } } #[unsafe (export_name =
                         "cabi_post_millstream:plugin/processor@0.1.0#punctuate")] unsafe
                         extern "C" fn _post_return_punctuate(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_punctuate::<$ty > (arg0) } }
@@ -681,22 +761,23 @@ macro_rules! __export_processor_part_impl {
         (link_section =
         "component-type:wit-bindgen:0.63.0:millstream:plugin@0.1.0:processor-part:imports and exports-processor-part")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 652] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 676] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x87\x04\x01A\x02\x01\
-A\x06\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9f\x04\x01A\x02\x01\
+A\x06\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x08\
-\x02\x03\x02\x01\x01\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outco\
-me\x03\0\x02\x01@\x02\x04nodey\x05batch\x01\0\x03\x04\0\x07process\x01\x04\x01@\x03\
-\x04nodey\x05timery\x09timestampx\0\x03\x04\0\x09punctuate\x01\x05\x04\0!millstr\
-eam:plugin/processor@0.1.0\x05\x03\x04\0&millstream:plugin/processor-part@0.1.0\x04\
-\0\x0b\x14\x01\0\x0eprocessor-part\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
-\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x08\x02\x03\x02\x01\x01\
+\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outcome\x03\0\x02\x01@\x02\
+\x04nodey\x05batch\x01\0\x03\x04\0\x07process\x01\x04\x01@\x02\x04nodey\x03due\x01\
+\0\x03\x04\0\x09punctuate\x01\x05\x04\0!millstream:plugin/processor@0.1.0\x05\x03\
+\x04\0&millstream:plugin/processor-part@0.1.0\x04\0\x0b\x14\x01\0\x0eprocessor-p\
+art\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10\
+wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -709,18 +790,19 @@ pub use __export_processor_part_impl as export_processor_part;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 542] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf9\x02\x01A\x02\x01\
-A\x02\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 579] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9e\x03\x01A\x02\x01\
+A\x02\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x04\0Fmillstream:plugin/processor-part-with-all-of-its\
--exports-removed@0.1.0\x04\0\x0b4\x01\0.processor-part-with-all-of-its-exports-r\
-emoved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262\
-.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x04\0Fmillstream:plugin/processor-part-with-all-of-its-exports-removed@\
+0.1.0\x04\0\x0b4\x01\0.processor-part-with-all-of-its-exports-removed\x03\0\0\0G\
+\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen\
+-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -150,29 +150,30 @@ pub mod exports {
                         *ptr6
                             .add(12 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr14.cast_mut();
-                        let vec17 = failures7;
-                        let len17 = vec17.len();
-                        let layout17 = _rt::alloc::Layout::from_size_align(
-                                vec17.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                        let vec18 = failures7;
+                        let len18 = vec18.len();
+                        let layout18 = _rt::alloc::Layout::from_size_align(
+                                vec18.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result17, _cleanup17) = ::millstream::wit_bindgen::rt::Cleanup::new(
-                            layout17,
+                        let (result18, _cleanup18) = ::millstream::wit_bindgen::rt::Cleanup::new(
+                            layout18,
                         );
-                        if let Some(cleanup) = _cleanup17 {
+                        if let Some(cleanup) = _cleanup18 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec17.into_iter().enumerate() {
-                            let base = result17
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec18.into_iter().enumerate() {
+                            let base = result18
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name0::Failure {
                                     row: row15,
+                                    class: class15,
                                     reason: reason15,
                                 } = e;
                                 *base.add(0).cast::<i32>() = _rt::as_i32(row15);
-                                let vec16 = (reason15.into_bytes()).into_boxed_slice();
+                                let vec16 = (class15.into_bytes()).into_boxed_slice();
                                 let ptr16 = vec16.as_ptr().cast::<u8>();
                                 let len16 = vec16.len();
                                 ::core::mem::forget(vec16);
@@ -182,14 +183,24 @@ pub mod exports {
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr16.cast_mut();
+                                let vec17 = (reason15.into_bytes()).into_boxed_slice();
+                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                let len17 = vec17.len();
+                                ::core::mem::forget(vec17);
+                                *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len17;
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr17.cast_mut();
                             }
                         }
                         *ptr6
                             .add(15 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len17;
+                            .cast::<usize>() = len18;
                         *ptr6
                             .add(14 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result17;
+                            .cast::<*mut u8>() = result18;
                         ptr6
                     }
                 }
@@ -264,11 +275,11 @@ pub mod exports {
                         let l22 = *arg0
                             .add(15 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base25 = l21;
-                        let len25 = l22;
-                        for i in 0..len25 {
-                            let base = base25
-                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                        let base27 = l21;
+                        let len27 = l22;
+                        for i in 0..len27 {
+                            let base = base27
+                                .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l23 = *base
                                     .add(::core::mem::size_of::<*const u8>())
@@ -277,11 +288,18 @@ pub mod exports {
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 _rt::cabi_dealloc(l23, l24, 1);
+                                let l25 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *base
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l25, l26, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base25,
-                            len25 * (3 * ::core::mem::size_of::<*const u8>()),
+                            base27,
+                            len27 * (5 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -435,21 +453,22 @@ macro_rules! __export_transform_part_impl {
         (link_section =
         "component-type:wit-bindgen:0.63.0:millstream:plugin@0.1.0:transform-part:imports and exports-transform-part")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 609] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 646] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdc\x03\x01A\x02\x01\
-A\x06\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x81\x04\x01A\x02\x01\
+A\x06\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x06\
-\x02\x03\x02\x01\x01\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outco\
-me\x03\0\x02\x01@\x02\x04nodey\x05batch\x01\0\x03\x04\0\x07process\x01\x04\x04\0\
-!millstream:plugin/transform@0.1.0\x05\x03\x04\0&millstream:plugin/transform-par\
-t@0.1.0\x04\0\x0b\x14\x01\0\x0etransform-part\x03\0\0\0G\x09producers\x01\x0cpro\
-cessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x02\x03\0\0\x07columns\x02\x03\0\0\x07outcome\x01B\x06\x02\x03\x02\x01\x01\
+\x04\0\x07columns\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07outcome\x03\0\x02\x01@\x02\
+\x04nodey\x05batch\x01\0\x03\x04\0\x07process\x01\x04\x04\0!millstream:plugin/tr\
+ansform@0.1.0\x05\x03\x04\0&millstream:plugin/transform-part@0.1.0\x04\0\x0b\x14\
+\x01\0\x0etransform-part\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-\
+component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -462,18 +481,19 @@ pub use __export_transform_part_impl as export_transform_part;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 542] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf9\x02\x01A\x02\x01\
-A\x02\x01B\x0d\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 579] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9e\x03\x01A\x02\x01\
+A\x02\x01B\x0f\x01px\x01py\x01p}\x01r\x05\x0atimestamps\0\x0bkey-lengths\x01\x0d\
 value-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\x04\0\x07columns\x03\0\x03\x01\
-r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x03rowy\x06r\
-easons\x04\0\x07failure\x03\0\x07\x01p{\x01p\x08\x01r\x08\x07sources\x01\x06rout\
-es\x09\x0atimestamps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\
-\x01\x05bytes\x02\x08failures\x0a\x04\0\x07outcome\x03\0\x0b\x03\0\x1dmillstream\
-:plugin/types@0.1.0\x05\0\x04\0Fmillstream:plugin/transform-part-with-all-of-its\
--exports-removed@0.1.0\x04\0\x0b4\x01\0.transform-part-with-all-of-its-exports-r\
-emoved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262\
-.0\x10wit-bindgen-rust\x060.63.0";
+r\x02\x07lengths\x01\x05bytes\x02\x04\0\x05cells\x03\0\x05\x01r\x02\x04names\x07\
+versiony\x04\0\x06schema\x03\0\x07\x01r\x03\x03rowy\x05classs\x06reasons\x04\0\x07\
+failure\x03\0\x09\x01p{\x01p\x0a\x01r\x08\x07sources\x01\x06routes\x0b\x0atimest\
+amps\0\x0bkey-lengths\x01\x0dvalue-lengths\x01\x0eheader-lengths\x01\x05bytes\x02\
+\x08failures\x0c\x04\0\x07outcome\x03\0\x0d\x03\0\x1dmillstream:plugin/types@0.1\
+.0\x05\0\x04\0Fmillstream:plugin/transform-part-with-all-of-its-exports-removed@\
+0.1.0\x04\0\x0b4\x01\0.transform-part-with-all-of-its-exports-removed\x03\0\0\0G\
+\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen\
+-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -1,7 +1,7 @@
 //! From rows to a plugin and back: batches are packed, poison rows are found and set aside.
 
 use super::{Context, Stop, settle};
-use crate::plugin::port::{CallError, Columns, Fields, Instance, NULL, Node, Outcome, SAME};
+use crate::plugin::port::{CallError, Columns, Fields, Instance, NULL, Node, Outcome, SAME, SAME_TIMESTAMP};
 use crate::record::{Arena, Cell, Chunk, Row, headers};
 use crate::topology::plan::OnError;
 
@@ -292,7 +292,7 @@ fn unpack(
     rows.reserve(sources.len());
     for (place, source) in sources.iter().enumerate() {
         let Some(mut row) = batch.get(*source as usize).copied() else { continue };
-        if let Some(timestamp) = timestamps.get(place) {
+        if let Some(timestamp) = timestamps.get(place).filter(|timestamp| **timestamp != SAME_TIMESTAMP) {
             row.timestamp = *timestamp;
         }
         replace(&mut row.key, key_lengths.get(place), chunk, &mut at);

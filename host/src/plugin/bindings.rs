@@ -6,7 +6,11 @@ pub mod imports {
 }
 
 pub mod plugin {
-    wasmtime::component::bindgen!({ path: "../wit", world: "plugin-part" });
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "plugin-part",
+        with: { "millstream:plugin/types@0.1.0": super::imports::millstream::plugin::types },
+    });
 }
 
 pub mod transform {

@@ -177,7 +177,13 @@ impl Live {
     fn say_open(&mut self, node: Node, operator: &str, params: &str) -> Result<(), CallError> {
         let deadline = self.arm(0);
         let Parts { store, plugin, .. } = &mut self.parts;
-        match plugin.millstream_plugin_plugin().call_open(&mut *store, node, operator, params) {
+        let opening = super::bindings::plugin::exports::millstream::plugin::plugin::Opening {
+            operator: operator.into(),
+            params: params.into(),
+            outputs: vec!["out".into()],
+            properties: Vec::new(),
+        };
+        match plugin.millstream_plugin_plugin().call_open(&mut *store, node, &opening) {
             Ok(opened) => opened.map_err(|reason| CallError::Refused { reason }),
             Err(error) => Err(call_error(&error, store, deadline)),
         }
@@ -322,7 +328,7 @@ fn description(found: super::bindings::plugin::exports::millstream::plugin::plug
             headers: operator.reads.contains(Wit::HEADERS),
         },
         outputs: operator.outputs,
-        stores: operator.stores,
+        stores: operator.stores.into_iter().map(|store| store.name).collect(),
         params_schema: operator.params_schema,
         properties: operator.properties,
     });

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub const NULL: u32 = 0xffff_ffff;
 /// Length of a field that is the same as in the input row (or, in folded states, as before).
 pub const SAME: u32 = 0xffff_fffe;
+/// Timestamp of a row that has the one of its input row.
+pub const SAME_TIMESTAMP: i64 = i64::MIN;
+/// Route of a row that goes to each output.
+pub const EVERY_OUTPUT: u16 = 0xffff;
 
 /// Records packed as columns, as they cross to the guest. Reused from call to call.
 #[derive(Clone, Debug, Default)]
@@ -77,9 +81,9 @@ pub struct Failure {
 pub struct Outcome {
     /// Input row of each output row; ascending.
     pub sources: Vec<u32>,
-    /// Output of each row; empty: all go to the first.
+    /// Output of each row, or [`EVERY_OUTPUT`], which is what an empty column stands for.
     pub routes: Vec<u16>,
-    /// Event times; empty: as in the input.
+    /// Event times, or [`SAME_TIMESTAMP`]; empty: as in the input.
     pub timestamps: Vec<i64>,
     /// Key lengths; empty: as in the input.
     pub key_lengths: Vec<u32>,
@@ -298,7 +302,8 @@ impl Outcome {
                 return Err(format!("{length} {name} for {count} output rows"));
             }
         }
-        if let Some(route) = self.routes.iter().find(|route| usize::from(**route) >= outputs) {
+        let known = |route: u16| route == EVERY_OUTPUT || usize::from(route) < outputs;
+        if let Some(route) = self.routes.iter().find(|route| !known(**route)) {
             return Err(format!("a row goes to output {route}, but there are {outputs}"));
         }
         let lengths = self.key_lengths.iter().chain(&self.value_lengths).chain(&self.header_lengths);
