@@ -14,17 +14,20 @@ build: setup
 demo: build
 	@scripts/demo "$(MILLSTREAM)" "$(GUESTS)"
 
-lint: setup
+lint:
+	@scripts/setup lint
 	cargo fmt --check
 	cd examples && cargo fmt --check
 	cd tests/guests && cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p millstream
+	"$(HOME)/.cache/millstream/tools/bin/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
 
 guests: setup
 	cd tests/guests && CARGO_TARGET_DIR="$(GUESTS)" cargo build --locked --release --target wasm32-unknown-unknown
 
 test: build guests
+	@scripts/setup test
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test conformance -- --nocapture
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
