@@ -1,5 +1,6 @@
 //! What operators ask of a plugin, without a word of WebAssembly. The shapes follow `wit/plugin.wit` item by item.
 
+use crate::record::headers;
 use std::fmt;
 use std::time::Duration;
 
@@ -308,12 +309,33 @@ impl Outcome {
         }
         let lengths = self.key_lengths.iter().chain(&self.value_lengths).chain(&self.header_lengths);
         check_bytes(lengths, self.bytes.len())?;
+        self.check_headers()?;
         check_failures(&self.failures, rows)?;
         let failed = |source: &&u32| self.failures.binary_search_by_key(*source, |failure| failure.row).is_ok();
         if !self.failures.is_empty()
             && let Some(row) = self.sources.iter().find(failed)
         {
             return Err(format!("row {row} both failed and has an output row"));
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// Checks that every header block is one; the lengths were found to fit the bytes.
+    fn check_headers(&self) -> Result<(), String> {
+        let length = |lengths: &[u32], place: usize| match lengths.get(place) {
+            Some(length) if *length < SAME => *length as usize,
+            _ => 0,
+        };
+        let mut at = 0;
+        for place in 0..self.header_lengths.len() {
+            at += length(&self.key_lengths, place) + length(&self.value_lengths, place);
+            let end = at + length(&self.header_lengths, place);
+            if !headers::is_block(self.bytes.get(at..end).unwrap_or_default()) {
+                return Err(format!("the header block of output row {place} is damaged"));
+            }
+            at = end;
         }
         Ok(())
     }
@@ -368,7 +390,8 @@ mod tests {
     #[test]
     fn finds_every_lie() {
         assert_eq!(outcome().check(3, 1), Ok(()));
-        let lies: [(Lie, &str); 8] = [
+        let lies: [(Lie, &str); 9] = [
+            (|o| o.header_lengths = vec![SAME, SAME - 1], "add up to"),
             (|o| o.sources = vec![2, 0], "decrease"),
             (|o| o.sources = vec![0, 3], "comes from row 3"),
             (|o| o.value_lengths = vec![1], "1 value lengths for 2"),
@@ -384,6 +407,22 @@ mod tests {
             let error = outcome.check(3, 1).expect_err(message);
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn reads_header_blocks_where_they_lie() {
+        let mut outcome = Outcome {
+            sources: vec![0, 1],
+            key_lengths: vec![NULL, 1],
+            header_lengths: vec![SAME, 9],
+            bytes: b"k\x01\0\0\0n\xff\xff\xff\xff".to_vec(),
+            ..Outcome::default()
+        };
+        assert_eq!(outcome.check(2, 1), Ok(()));
+        if let Some(byte) = outcome.bytes.get_mut(1) {
+            *byte = 2;
+        }
+        assert!(outcome.check(2, 1).expect_err("a lie").contains("output row 1"));
     }
 
     #[test]

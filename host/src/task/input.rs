@@ -25,6 +25,8 @@ pub struct Input {
     /// The next record to process: what is committed.
     pub position: Offset,
     loads: VecDeque<Load>,
+    /// Whether the log held nothing beyond what was fetched when it was last asked.
+    caught_up: bool,
 }
 
 /// The records of one batch.
@@ -39,7 +41,7 @@ struct Load {
 impl Input {
     /// An input that goes on at `position`.
     pub fn new(partition: TopicPartition, step: usize, payload: Payload, position: Offset) -> Self {
-        Self { partition, step, payload, fetch: position, position, loads: VecDeque::new() }
+        Self { partition, step, payload, fetch: position, position, loads: VecDeque::new(), caught_up: false }
     }
 
     /// Whether more may be fetched.
@@ -50,6 +52,17 @@ impl Input {
     /// Whether no record waits.
     pub fn is_empty(&self) -> bool {
         self.loads.is_empty()
+    }
+
+    /// Whether a record may be about to come whose timestamp is not known yet: nothing waits here, and the log was not
+    /// found to end. Kafka Streams' `max.task.idle.ms = 0` waits for such a partition too.
+    pub fn is_behind(&self) -> bool {
+        self.loads.is_empty() && !self.caught_up
+    }
+
+    /// The log held nothing more.
+    pub(super) fn caught_up(&mut self) {
+        self.caught_up = true;
     }
 
     /// Takes fetched batches in. Records before the position are left out: the first batch may begin earlier.
@@ -72,6 +85,7 @@ impl Input {
             self.loads.push_back(Load { bytes: Arc::clone(batch.payload()), records: records.into_iter(), next });
         }
         self.fetch = fetched.next;
+        self.caught_up = false;
         self.settle();
         Ok(())
     }
@@ -97,6 +111,7 @@ impl Input {
     /// Forgets what was fetched and goes back to `position`.
     pub fn rewind(&mut self, position: Offset) {
         self.loads.clear();
+        self.caught_up = false;
         self.fetch = position;
         self.position = position;
     }

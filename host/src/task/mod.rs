@@ -135,12 +135,19 @@ impl Task {
         self.outbox.bytes() + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
     }
 
-    /// Takes fetched batches in for input `index`.
+    /// Takes what was fetched in for input `index`: batches, or the news that the log ends there.
     ///
     /// # Errors
     /// [`Stop::Damaged`] if a batch is damaged.
-    pub fn feed(&mut self, index: usize, fetched: Fetched) -> Result<(), Stop> {
-        self.inputs.get_mut(index).map_or(Ok(()), |input| input.feed(fetched))
+    pub fn feed(&mut self, index: usize, fetched: Option<Fetched>) -> Result<(), Stop> {
+        match (self.inputs.get_mut(index), fetched) {
+            (Some(input), Some(fetched)) => input.feed(fetched),
+            (Some(input), None) => {
+                input.caught_up();
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
     }
 
     /// Takes the next records, lowest timestamp first among the partitions, through all operators. Taking none is no
@@ -177,8 +184,11 @@ impl Task {
     }
 
     /// The input whose head record has the lowest timestamp, and the timestamp up to which it may go on before another
-    /// input's turn comes.
+    /// input's turn comes. None while an input is behind: its next record may have a lower timestamp still.
     fn choose(&self) -> Option<(usize, i64)> {
+        if self.inputs.iter().any(Input::is_behind) {
+            return None;
+        }
         let mut best: Option<(usize, i64)> = None;
         let mut until = i64::MAX;
         for (index, input) in self.inputs.iter().enumerate() {

@@ -128,10 +128,11 @@ impl<'a> Checker<'a> {
     fn node(&mut self, spec: &'a NodeSpec, way: &mut Vec<&'a str>) -> Option<Node> {
         let op = self.op(spec)?;
         self.check_fields(spec, op);
-        let inputs = self.inputs(spec, op, way);
-        let kind = self.kind(spec, op, inputs.as_deref()?)?;
+        // All of a node is checked even if what it reads is in doubt, so that everything wrong is found in one pass.
         let calls = self.calls(spec);
         let on_error = self.policy(spec);
+        let inputs = self.inputs(spec, op, way);
+        let kind = self.kind(spec, op, inputs.as_deref()?)?;
         let (name, fields) = (spec.name.clone(), spec.fields.clone());
         Some(Node { name, op: op.name, line: spec.line, kind, inputs: inputs?, calls, on_error, fields })
     }

@@ -78,3 +78,6 @@ impl Node {
         self.fields.get(field).is_some_and(|(value, _)| *value == Value::Bool(true))
     }
 }
+
+#[cfg(test)]
+mod tests;

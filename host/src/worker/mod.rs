@@ -136,9 +136,9 @@ impl Worker {
             for index in 0..task.inputs().len() {
                 let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
                 let (partition, from) = (input.partition.clone(), input.fetch);
-                if let Some(fetched) = self.log.fetch(&partition, from, FETCH_BYTES)? {
-                    task.feed(index, fetched)?;
-                }
+                let fetched = self.log.fetch(&partition, from, FETCH_BYTES)?;
+                progressed |= fetched.is_some();
+                task.feed(index, fetched)?;
             }
             crate::killpoint::pass("before-turn");
             let turned = task.turn(&mut self.log)?;

@@ -105,9 +105,8 @@ impl Driver {
                 for index in 0..task.inputs().len() {
                     let input = &task.inputs()[index];
                     let (partition, from) = (input.partition.clone(), input.fetch);
-                    if let Some(fetched) = self.log.fetch(&partition, from, 1 << 20)? {
-                        task.feed(index, fetched)?;
-                    }
+                    let fetched = self.log.fetch(&partition, from, 1 << 20)?;
+                    task.feed(index, fetched)?;
                 }
                 let turned = task.turn(&mut self.log)?;
                 self.dropped += turned.dropped;
