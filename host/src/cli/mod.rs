@@ -12,6 +12,8 @@ use std::path::PathBuf;
 ///
 /// Exit codes: 0 done; 1 processing stopped or a file, plugin or data directory cannot be used; 2 the command line or
 /// the manifest is wrong; 130 interrupted twice.
+///
+/// Compiled plugins are kept in MILLSTREAM_CACHE_DIR, or else in millstream/plugins in the user's cache directory.
 #[derive(Debug, Parser)]
 #[command(name = "millstream", version, propagate_version = true)]
 pub struct Cli {
@@ -41,6 +43,8 @@ enum Command {
     /// Look into the stores of an app that is not running.
     #[command(subcommand)]
     State(app::State),
+    #[command(name = crate::plugin::COMPILE_SUBCOMMAND, hide = true)]
+    CompilePlugin(plugin::Compile),
 }
 
 impl Cli {
@@ -58,6 +62,7 @@ impl Cli {
             Command::Plugin(command) => command.run(),
             Command::Topic(command) => command.run(data),
             Command::State(command) => command.run(data),
+            Command::CompilePlugin(compile) => compile.run(),
         }
     }
 }

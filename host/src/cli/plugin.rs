@@ -1,8 +1,8 @@
 //! `build`, `plugin inspect`.
 
 use super::print;
-use crate::plugin::{Limits, Plugins};
-use crate::run::{RunError, componentize_file};
+use crate::plugin::{Limits, Profile, serve_compiler};
+use crate::run::{RunError, admission, componentize_file};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,22 @@ impl Build {
     }
 }
 
+/// The life of the process that compiles a component for another; see [`crate::plugin`].
+#[derive(Debug, Args)]
+pub(super) struct Compile {
+    /// Compile without interruption checks.
+    #[arg(long)]
+    trusted: bool,
+}
+
+impl Compile {
+    pub(super) fn run(&self) -> Result<(), RunError> {
+        let profile = if self.trusted { Profile::Trusted } else { Profile::Interruptible };
+        serve_compiler(std::io::stdin().lock(), std::io::stdout().lock(), profile)
+            .map_err(|error| RunError::File { path: "standard input and output".into(), error })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show what a component holds.
@@ -76,7 +92,7 @@ impl Command {
 fn inspect(file: &Path) -> Result<(), RunError> {
     let bytes = std::fs::read(file).map_err(|error| RunError::File { path: file.into(), error })?;
     let refused = |error| RunError::Plugin { name: file.display().to_string(), error };
-    let plugin = Plugins::new(Limits::default()).map_err(refused)?.admit("inspected", &bytes).map_err(refused)?;
+    let plugin = admission().admit("inspected", &bytes, Limits::default()).map_err(refused)?;
     let about = plugin.description();
     print(&format!(
         "{} {} ({}), {} bytes, sha256:{}\n",

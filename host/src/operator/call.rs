@@ -122,7 +122,7 @@ impl Caller {
         let mut columns = std::mem::take(&mut self.columns);
         pack(batch, self.reads, &cx.turn.arena, &mut columns);
         let instance = instance(cx.plugins, self.plugin);
-        let result = instance.transform(self.node, &columns);
+        let result = instance.transform(self.node, &mut columns);
         self.columns = columns;
         match result {
             Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),

@@ -1,64 +1,47 @@
 //! From bytes to a plugin that may run.
 
-use super::engine::Ticking;
-use super::instance::{Admitted, Handle, Limits, link};
+use super::cache::{Cache, digest};
+use super::compile::{Compiler, Failed};
+use super::engine::{Profile, Ticking, compatibility};
+use super::instance::{Admitted, Handle};
+use super::limits::Limits;
+use super::load::load;
 use super::port::{CallError, Description, Operator, Plugin};
+use super::survey::{COMPONENT_BYTES_MAX, Refusal};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 
-/// Largest component, bytes: an embedded Python is about 20 MB.
-pub(super) const COMPONENT_BYTES_MAX: usize = 64 << 20;
-/// Kinds of operators that this host knows, and the interface that each needs.
-const KINDS: [&str; 11] = [
-    "filter",
-    "map-values",
-    "map",
-    "flat-map-values",
-    "flat-map",
-    "select-key",
-    "peek",
-    "extract-topic",
-    "extract-timestamp",
-    "reduce",
-    "aggregate",
+/// Kinds of operators that this host knows, and the interface that each is called through.
+const KINDS: [(&str, &str); 11] = [
+    ("filter", "transform"),
+    ("map-values", "transform"),
+    ("map", "transform"),
+    ("flat-map-values", "transform"),
+    ("flat-map", "transform"),
+    ("select-key", "transform"),
+    ("peek", "transform"),
+    ("extract-topic", "transform"),
+    ("extract-timestamp", "transform"),
+    ("reduce", "fold"),
+    ("aggregate", "fold"),
 ];
-/// Imports that the host serves.
-const SERVED: [&str; 2] = ["millstream:plugin/types@0.1.0", "millstream:plugin/log@0.1.0"];
-/// The interface that every plugin exports.
-const PLUGIN: &str = "millstream:plugin/plugin@0.1.0";
 
 /// Why a component may not run.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
-    /// It is too large.
-    #[error(
-        "MS-P001: the component has {found} bytes, and {COMPONENT_BYTES_MAX} are allowed; build it with opt-level and strip"
-    )]
-    TooLarge {
-        /// Its bytes.
-        found: usize,
-    },
-    /// It is no component.
-    #[error("MS-P002: this is no WebAssembly component: {0}; build it with millstream build")]
-    NoComponent(String),
-    /// It is a component of another world.
-    #[error("MS-P003: the component does not export {PLUGIN}; write it with the millstream SDK")]
-    NoPlugin,
-    /// It wants what it may not have.
-    #[error(
-        "MS-P004: the component imports {0}, which is not granted; build it for wasm32-unknown-unknown, or leave out what needs it"
-    )]
-    Import(String),
+    /// It is turned away before any of its code runs.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Its imports do not fit.
     #[error("MS-P005: the component cannot be linked: {0}; build it with this version's SDK")]
     Link(String),
     /// It broke down when asked what it holds.
-    #[error("MS-P006: the component cannot describe itself: {0}")]
+    #[error("MS-P006: the component cannot describe itself: {0}; try it with a larger memory or deadline, or mend it")]
     Describe(CallError),
     /// It holds an operator that this host does not know.
-    #[error("MS-P007: operator {operator:?} is of kind {kind:?}, which this version does not run; it runs {}", KINDS.join(", "))]
+    #[error("MS-P007: operator {operator:?} is of kind {kind:?}, which this version does not run; it runs {}", KINDS.map(|(kind, _)| kind).join(", "))]
     Kind {
         /// The operator.
         operator: String,
@@ -66,92 +49,121 @@ pub enum AdmissionError {
         kind: String,
     },
     /// The engine cannot be made.
-    #[error("MS-P008: {0}")]
+    #[error("MS-P008: the WebAssembly engine does not start: {0}; this machine cannot run plugins")]
     Engine(String),
+    /// The compiler broke down, or took too much.
+    #[error("MS-P010: the component cannot be compiled: {0}; make it smaller or take it apart into several plugins")]
+    Compiler(String),
+    /// It offers an operator and not the interface by which it is called.
+    #[error(
+        "MS-P011: operator {operator:?} is of kind {kind:?}, but the component does not export the interface {interface:?}; write it with the millstream SDK"
+    )]
+    Interface {
+        /// The operator.
+        operator: String,
+        /// Its kind.
+        kind: String,
+        /// The interface that is missing.
+        interface: &'static str,
+    },
 }
 
-/// Admits plugins into one engine.
+impl From<Failed> for AdmissionError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(refusal) => Self::Refused(refusal),
+            Failed::Compiler(what) => Self::Compiler(what),
+        }
+    }
+}
+
+/// Admits plugins: at most one engine of each profile, one compiler, one cache.
 pub struct Plugins {
-    ticking: Arc<Ticking>,
-    limits: Limits,
+    compiler: Compiler,
+    cache: Option<Cache>,
+    interruptible: Mutex<Option<Arc<Ticking>>>,
+    trusted: Mutex<Option<Arc<Ticking>>>,
 }
 
 impl Plugins {
-    /// An engine with these limits for every instance.
-    ///
-    /// # Errors
-    /// If this machine cannot run the engine.
-    pub fn new(limits: Limits) -> Result<Self, AdmissionError> {
-        let ticking = Ticking::new().map_err(|error| AdmissionError::Engine(format!("{error:#}")))?;
-        Ok(Self { ticking: Arc::new(ticking), limits })
+    /// Compiles with this compiler and keeps the results in this directory; without one, or if it cannot be used,
+    /// everything is compiled anew.
+    pub fn new(compiler: Compiler, cache: Option<&Path>) -> Self {
+        let opened = cache.and_then(|directory| {
+            let opened = Cache::open(directory);
+            let warn = |error: &std::io::Error| {
+                tracing::warn!(directory = %directory.display(), "compiled plugins are not kept: {error}");
+            };
+            opened.inspect_err(warn).ok()
+        });
+        Self { compiler, cache: opened, interruptible: Mutex::default(), trusted: Mutex::default() }
     }
 
-    /// Admits a component, or a core module that carries the contract.
+    /// Admits a component, or a core module that carries the contract, under these limits.
     ///
     /// # Errors
     /// See [`AdmissionError`].
-    pub fn admit(&self, name: &str, bytes: &[u8]) -> Result<Arc<dyn Plugin>, AdmissionError> {
+    pub fn admit(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Arc<dyn Plugin>, AdmissionError> {
         if bytes.len() > COMPONENT_BYTES_MAX {
-            return Err(AdmissionError::TooLarge { found: bytes.len() });
+            return Err(Refusal::TooLarge.into());
         }
-        let component_bytes = componentize(bytes)?;
-        let digest = Sha256::digest(&component_bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let engine = &self.ticking.engine;
-        let component = Component::new(engine, &component_bytes)
-            .map_err(|error| AdmissionError::NoComponent(format!("{error:#}")))?;
-        check_world(&component)?;
-        let pre = link(&component).map_err(|error| AdmissionError::Link(format!("{error:#}")))?;
-        let description =
-            Description { name: String::new(), version: String::new(), sdk: String::new(), operators: Vec::new() };
-        let mut admitted = Admitted {
-            name: name.into(),
-            digest,
-            description,
-            pre,
-            limits: self.limits,
-            _ticking: Arc::clone(&self.ticking),
-        };
+        let ticking = self.ticking(Profile::of(&limits))?;
+        let digest = digest(bytes);
+        let component = self.compiled(&digest, bytes, &ticking, Profile::of(&limits))?;
+        let mut admitted = Admitted::new(name, digest, &component, limits, ticking)
+            .map_err(|error| AdmissionError::Link(format!("{error:#}")))?;
         admitted.description = admitted.describe().map_err(AdmissionError::Describe)?;
-        check_kinds(&admitted.description)?;
+        check_operators(&admitted)?;
         Ok(Arc::new(Handle(Arc::new(admitted))))
     }
+
+    /// The engine of a profile, which is made when it is first needed.
+    fn ticking(&self, profile: Profile) -> Result<Arc<Ticking>, AdmissionError> {
+        let place = match profile {
+            Profile::Interruptible => &self.interruptible,
+            Profile::Trusted => &self.trusted,
+        };
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ticking) = &*place {
+            return Ok(Arc::clone(ticking));
+        }
+        let made = Ticking::new(profile).map_err(|error| AdmissionError::Engine(format!("{error:#}")))?;
+        Ok(Arc::clone(place.insert(Arc::new(made))))
+    }
+
+    /// The component from the cache, or compiled and then kept.
+    fn compiled(
+        &self,
+        digest: &str,
+        bytes: &[u8],
+        ticking: &Ticking,
+        profile: Profile,
+    ) -> Result<Component, AdmissionError> {
+        let engine = &ticking.engine;
+        let key = format!("{digest}-{:016x}", compatibility(engine));
+        let found = self.cache.as_ref().and_then(|cache| cache.find(&key));
+        if let Some(component) = found.and_then(|code| load(engine, &code).ok()) {
+            return Ok(component);
+        }
+        let code = self.compiler.compile(bytes, profile)?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep(&key, &code)) {
+            tracing::warn!("a compiled plugin could not be kept: {error}");
+        }
+        load(engine, &code).map_err(|error| AdmissionError::Compiler(format!("{error:#}")))
+    }
 }
 
-fn check_world(component: &Component) -> Result<(), AdmissionError> {
-    let (engine, ty) = (component.engine(), component.component_type());
-    if !ty.exports(engine).any(|(name, _)| name == PLUGIN) {
-        return Err(AdmissionError::NoPlugin);
+/// Whether all operators are of kinds that this host runs, and can be called.
+fn check_operators(admitted: &Admitted) -> Result<(), AdmissionError> {
+    for Operator { name, kind, .. } in &admitted.description.operators {
+        let Some((_, interface)) = KINDS.iter().find(|(known, _)| known == kind) else {
+            return Err(AdmissionError::Kind { operator: name.clone(), kind: kind.clone() });
+        };
+        if !admitted.exports(interface) {
+            return Err(AdmissionError::Interface { operator: name.clone(), kind: kind.clone(), interface });
+        }
     }
-    match ty.imports(engine).find(|(name, _)| !SERVED.contains(name)) {
-        Some((name, _)) => Err(AdmissionError::Import(name.into())),
-        None => Ok(()),
-    }
-}
-
-fn check_kinds(description: &Description) -> Result<(), AdmissionError> {
-    match description.operators.iter().find(|operator| !KINDS.contains(&operator.kind.as_str())) {
-        Some(Operator { name, kind, .. }) => Err(AdmissionError::Kind { operator: name.clone(), kind: kind.clone() }),
-        None => Ok(()),
-    }
-}
-
-/// A component as it is; a core module that carries the contract's types (what a compiler for wasm32-unknown-unknown
-/// makes) wrapped into one.
-///
-/// # Errors
-/// [`AdmissionError::NoComponent`] if the bytes are neither.
-pub fn componentize(bytes: &[u8]) -> Result<Vec<u8>, AdmissionError> {
-    if wasmparser::Parser::is_component(bytes) {
-        return Ok(bytes.to_vec());
-    }
-    if !wasmparser::Parser::is_core_wasm(bytes) {
-        return Err(AdmissionError::NoComponent("it does not begin like WebAssembly".into()));
-    }
-    let encoded = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(bytes)
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| AdmissionError::NoComponent(format!("{error:#}")))
+    Ok(())
 }
 
 /// Checks parameters against an operator's JSON Schema.
@@ -165,4 +177,11 @@ pub fn check_params(operator: &Operator, params: &Value) -> Result<(), String> {
     let schema: Value =
         serde_json::from_str(&operator.params_schema).map_err(|error| format!("its schema is no JSON: {error}"))?;
     jsonschema::validate(&schema, params).map_err(|error| error.to_string())
+}
+
+impl Description {
+    /// Of a plugin that was not asked yet.
+    pub(super) const fn unknown() -> Self {
+        Self { name: String::new(), version: String::new(), sdk: String::new(), operators: Vec::new() }
+    }
 }

@@ -241,22 +241,22 @@ pub trait Instance: Send {
     /// If the new one cannot be set up.
     fn reset(&mut self) -> Result<(), CallError>;
 
-    /// Runs a stateless operator over a batch.
+    /// Runs a stateless operator over a batch, which it borrows whole and gives back unchanged.
     ///
     /// # Errors
     /// See [`CallError`].
-    fn transform(&mut self, node: Node, batch: &Columns) -> Result<Outcome, CallError>;
+    fn transform(&mut self, node: Node, batch: &mut Columns) -> Result<Outcome, CallError>;
 
-    /// Runs a fold over a batch.
+    /// Runs a fold over a batch; what it borrows it gives back unchanged.
     ///
     /// # Errors
     /// See [`CallError`].
     fn fold(
         &mut self,
         node: Node,
-        batch: &Columns,
-        states: &Cells,
-        steps: &Steps,
+        batch: &mut Columns,
+        states: &mut Cells,
+        steps: &mut Steps,
         reply: Reply,
     ) -> Result<Folded, CallError>;
 

@@ -1,7 +1,7 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 use crate::plugin::port::Plugin;
-use crate::plugin::{AdmissionError, Limits, Plugins, check_params, componentize};
+use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, componentize, default_cache_directory};
 use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::store::{Db, KeyValueStore, Settings, StoreError};
 use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
@@ -84,14 +84,14 @@ impl App {
         let manifest = Manifest::parse(&text).map_err(refuse)?;
         let topology =
             Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings).map_err(refuse)?;
-        let engine = Plugins::new(Limits::default());
-        let engine = engine.map_err(|error| RunError::Plugin { name: "engine".into(), error })?;
+        let admission = admission();
         let directory = path.parent().unwrap_or(Path::new("."));
         let mut plugins = BTreeMap::new();
         for (name, spec) in &manifest.plugins {
             let file = directory.join(&spec.component);
             let bytes = std::fs::read(&file).map_err(|error| RunError::File { path: file, error })?;
-            let plugin = engine.admit(name, &bytes).map_err(|error| RunError::Plugin { name: name.clone(), error })?;
+            let refused = |error| RunError::Plugin { name: name.clone(), error };
+            let plugin = admission.admit(name, &bytes, spec.limits).map_err(refused)?;
             plugins.insert(name.clone(), plugin);
         }
         let describe = |name: &str| plugins.get(name).map(|plugin: &Arc<dyn Plugin>| plugin.description());
@@ -255,6 +255,11 @@ pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError>
     Ok((db, log))
 }
 
+/// What admits plugins: it compiles in a process of its own and keeps what was compiled in the user's cache.
+pub fn admission() -> Plugins {
+    Plugins::new(Compiler::default(), default_cache_directory().as_deref())
+}
+
 /// Wraps a core module into a component, in place.
 ///
 /// # Errors
@@ -262,6 +267,6 @@ pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError>
 pub fn componentize_file(from: &Path, to: &Path) -> Result<(), RunError> {
     let bytes = std::fs::read(from).map_err(|error| RunError::File { path: from.into(), error })?;
     let name = from.display().to_string();
-    let component = componentize(&bytes).map_err(|error| RunError::Plugin { name, error })?;
+    let component = componentize(&bytes).map_err(|refusal| RunError::Plugin { name, error: refusal.into() })?;
     std::fs::write(to, component).map_err(|error| RunError::File { path: to.into(), error })
 }

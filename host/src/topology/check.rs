@@ -1,10 +1,10 @@
 //! From specs to a topology: all that is wrong, in one pass.
 
-use super::manifest::{PluginSpec, Settings};
+use super::manifest::Settings;
 use super::ops::{self, Inputs, Kind, Op};
 use super::plan::{Call, OnError};
 use super::problem::nearest;
-use super::{Node, NodeSpec, Problem, Topology};
+use super::{Node, NodeSpec, PluginSpec, Problem, Topology};
 use crate::record::Topic;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! `millstream.toml`: from text to specs, every problem with its line.
 
+use super::plugin_spec::{PluginSpec, plugin_spec};
 use super::problem::nearest;
 use super::{NodeSpec, Problem};
 use crate::record::Topic;
@@ -22,19 +23,6 @@ pub struct Manifest {
     pub topics: BTreeMap<Topic, i32>,
     /// Settings.
     pub settings: Settings,
-}
-
-/// A plugin that the manifest names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PluginSpec {
-    /// Path of the component, relative to the manifest.
-    pub component: String,
-    /// Parameters of all its operators.
-    pub params: Value,
-    /// Whether it runs without interruption checks: faster, and nothing ends a loop that does not end.
-    pub trusted: bool,
-    /// Where it stands.
-    pub line: usize,
 }
 
 /// Settings that are not nodes.
@@ -157,29 +145,8 @@ impl Manifest {
     }
 }
 
-fn plugin_spec(plugin: &Field<'_>, problems: &mut Vec<Problem>) -> PluginSpec {
-    let mut spec =
-        PluginSpec { params: Value::Object(serde_json::Map::new()), line: plugin.line, ..PluginSpec::default() };
-    for inner in plugin.fields() {
-        match (inner.name, inner.json()) {
-            ("component", Value::String(path)) => spec.component = path,
-            ("params", params @ Value::Object(_)) => spec.params = params,
-            ("trusted", Value::Bool(trusted)) => spec.trusted = trusted,
-            ("component", _) => problems.push(inner.wrong("the path of a component, such as \"words.wasm\"")),
-            ("params", _) => problems.push(inner.wrong("a table, such as { lower-case = true }")),
-            ("trusted", _) => problems.push(inner.wrong("true or false")),
-            _ => problems.push(inner.unknown(&["component", "params", "trusted"])),
-        }
-    }
-    if spec.component.is_empty() {
-        let what = format!("plugin {:?} names no component", plugin.name);
-        problems.push(Problem::new("MS-T004", plugin.line, what, "add a line like component = \"words.wasm\""));
-    }
-    spec
-}
-
 /// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit);
     let milliseconds: u64 = match unit.trim() {
@@ -206,19 +173,19 @@ impl Reader<'_> {
 }
 
 /// A key and its value.
-struct Field<'a> {
-    name: &'a str,
-    line: usize,
+pub(super) struct Field<'a> {
+    pub(super) name: &'a str,
+    pub(super) line: usize,
     value: &'a DeValue<'a>,
     reader: Reader<'a>,
 }
 
 impl<'a> Field<'a> {
-    fn text(&self) -> Option<&'a str> {
+    pub(super) fn text(&self) -> Option<&'a str> {
         self.value.as_str()
     }
 
-    fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let reader = self.reader;
         let table = self.value.as_table().into_iter().flatten();
         table.map(move |(key, value)| Field {
@@ -243,16 +210,16 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json(self.value)
     }
 
-    fn wrong(&self, wanted: &str) -> Problem {
+    pub(super) fn wrong(&self, wanted: &str) -> Problem {
         let what = format!("{:?} cannot be {}", self.name, self.json());
         Problem::new("MS-T003", self.line, what, format!("write {wanted}"))
     }
 
-    fn unknown(&self, known: &[&str]) -> Problem {
+    pub(super) fn unknown(&self, known: &[&str]) -> Problem {
         let near = nearest(self.name, known.iter().copied());
         let remedy = if near.is_empty() { format!("one of {}", known.join(", ")) } else { near };
         Problem::new("MS-T002", self.line, format!("unknown key {:?}", self.name), remedy)

@@ -11,13 +11,15 @@ mod lower;
 mod manifest;
 mod ops;
 pub mod plan;
+mod plugin_spec;
 mod problem;
 
 pub use calls::check_calls;
 pub use describe::{Format, describe};
 pub use lower::plan;
-pub use manifest::{Manifest, PluginSpec, Settings};
+pub use manifest::{Manifest, Settings};
 pub use ops::Kind;
+pub use plugin_spec::PluginSpec;
 pub use problem::{Problem, render};
 
 use crate::record::Topic;

@@ -8,7 +8,7 @@ mod driver;
 use case::Case;
 use driver::{Driver, Ended};
 use millstream::plugin::port::Plugin;
-use millstream::plugin::{Limits, Plugins};
+use millstream::plugin::{Compiler, Limits, Plugins};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,9 @@ fn plugin() -> Arc<dyn Plugin> {
     let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
     let path = Path::new(&built).join("wasm32-unknown-unknown/release/conformance.wasm");
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run make guests", path.display()));
-    Plugins::new(Limits::default()).expect("an engine").admit("conformance", &bytes).expect("the plugin is admitted")
+    let compiler = Compiler::at(env!("CARGO_BIN_EXE_millstream"));
+    let admitted = Plugins::new(compiler, None).admit("conformance", &bytes, Limits::default());
+    admitted.expect("the plugin is admitted")
 }
 
 /// What came of the cases of an area.

@@ -44,7 +44,7 @@ pub(super) fn fold(
 fn attempt(
     rows: &[Row],
     range: Range<usize>,
-    batch: Batch,
+    mut batch: Batch,
     caller: &Caller,
     retract: bool,
     cx: &mut Context<'_>,
@@ -159,11 +159,11 @@ impl Batch {
         self.steps.slots.push(slot);
     }
 
-    fn call(&self, caller: &Caller, cx: &mut Context<'_>) -> Result<Folded, CallError> {
+    fn call(&mut self, caller: &Caller, cx: &mut Context<'_>) -> Result<Folded, CallError> {
         let (plugin, node, reads) = caller.target();
         let mut columns = Columns::default();
         pack(&self.rows, reads, &cx.turn.arena, &mut columns);
-        instance(cx.plugins, plugin).fold(node, &columns, &self.states, &self.steps, Reply::Every)
+        instance(cx.plugins, plugin).fold(node, &mut columns, &mut self.states, &mut self.steps, Reply::Every)
     }
 
     /// Which covered row a step belongs to.
