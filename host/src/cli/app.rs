@@ -2,12 +2,10 @@
 
 use super::{colours, print};
 use crate::record::Topic;
-use crate::run::{App, RunError, open};
-use crate::store::KeyValueStore;
+use crate::run::{Access, App, RunError, open};
 use crate::topology::{Format, describe};
 use crate::worker::Shared;
 use clap::{Args, Subcommand, ValueEnum};
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -175,12 +173,12 @@ impl State {
             Self::Range { at, from } => (at, from, false),
         };
         let app = at.manifest.load()?;
-        let (db, mut log) = open(data, true)?;
-        app.make_topics(&mut log)?;
-        let to = if only { Bound::Included(from.as_bytes()) } else { Bound::Unbounded };
-        for partition in 0..app.partitions_of(&at.store, &mut log)? {
-            let store = KeyValueStore::open(&db, &app.manifest.app, &at.store, partition)?;
-            for (key, timestamp, value) in store.range(from.as_bytes(), to, usize::MAX)? {
+        let mut access = Access::open(data)?;
+        // The key right after this one is the one with a zero behind it.
+        let to = only.then(|| [from.as_bytes(), &[0]].concat());
+        for partition in 0..app.partitions_of(&at.store, access.log()?)? {
+            let place = (app.manifest.app.as_str(), at.store.as_str(), partition);
+            for (key, timestamp, value) in access.rows(place, from.as_bytes(), to.as_deref(), usize::MAX)? {
                 let value = super::topic::field(Some(&value), &at.value);
                 print(&format!("{} {value} {timestamp}\n", String::from_utf8_lossy(&key)));
             }

@@ -3,9 +3,9 @@
 use super::print;
 use crate::record::batch::{BatchBuilder, Batches, Compression};
 use crate::record::{Offset, Partition, Topic, TopicPartition, headers, partition_for};
-use crate::run::{RunError, open};
+use crate::run::{Access, RunError};
+use crate::store::StoreError;
 use crate::task::{BATCH_BYTES_MAX, Topics};
-use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{Transaction, Transport, TransportError};
 use clap::Subcommand;
 use std::io::{BufRead, BufReader};
@@ -51,22 +51,22 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) fn run(self, data: &Path) -> Result<(), RunError> {
-        let (_, mut log) = open(data, true)?;
+        let mut access = Access::open(data)?;
         match self {
-            Self::List => list(&mut log),
-            Self::Produce { topic, file } => produce_lines(&mut log, &Topic::new(&topic), &file),
+            Self::List => list(access.log()?),
+            Self::Produce { topic, file } => produce_lines(access.log()?, &Topic::new(&topic), &file),
             Self::Consume { topic, format, show, from, follow } => {
                 let topic = Topic::new(&topic);
-                if log.topic(&topic)?.is_none() {
+                if access.log()?.topic(&topic)?.is_none() {
                     return Err(TransportError::Unknown(TopicPartition::new(topic, Partition::new(0))).into());
                 }
-                consume(&mut log, &topic, &Shape { format, show }, &from, follow)
+                consume(&mut access, &topic, &Shape { format, show }, &from, follow)
             }
         }
     }
 }
 
-fn list(log: &mut EmbeddedLog) -> Result<(), RunError> {
+fn list(log: &mut dyn Transport) -> Result<(), RunError> {
     let specs = log.topics()?;
     let width = specs.iter().map(|spec| spec.name.as_str().len()).max().unwrap_or(0).max("TOPIC".len());
     print(&format!("{:width$}  PARTITIONS  RECORDS\n", "TOPIC"));
@@ -82,7 +82,7 @@ fn list(log: &mut EmbeddedLog) -> Result<(), RunError> {
 }
 
 /// Appends the lines of a file as values without keys, spread over the partitions in turn.
-pub(super) fn produce_lines(log: &mut EmbeddedLog, topic: &Topic, file: &str) -> Result<(), RunError> {
+pub(super) fn produce_lines(log: &mut dyn Transport, topic: &Topic, file: &str) -> Result<(), RunError> {
     let partitions = log.partitions(topic)?;
     let reader: Box<dyn BufRead> = if file == "-" {
         Box::new(BufReader::new(std::io::stdin()))
@@ -116,8 +116,9 @@ struct Shape {
     show: Vec<String>,
 }
 
-fn consume(log: &mut EmbeddedLog, topic: &Topic, shape: &Shape, from: &str, follow: bool) -> Result<(), RunError> {
+fn consume(access: &mut Access, topic: &Topic, shape: &Shape, from: &str, follow: bool) -> Result<(), RunError> {
     let mut positions = Vec::new();
+    let log = access.log()?;
     for partition in log.topic(topic)?.iter().flat_map(crate::transport::TopicSpec::all_partitions) {
         let (start, end) = log.bounds(&partition)?;
         let position = match from.strip_prefix('@') {
@@ -129,8 +130,13 @@ fn consume(log: &mut EmbeddedLog, topic: &Topic, shape: &Shape, from: &str, foll
     }
     loop {
         let mut found = false;
+        let log = match access.log() {
+            // A host that begins on the directory does not serve yet.
+            Err(RunError::Store(StoreError::Locked { .. })) if follow => continue,
+            other => other?,
+        };
         for (partition, position) in &mut positions {
-            while let Some(fetched) = log.fetch(partition, *position, FETCH_BYTES)? {
+            while let Some(fetched) = fetch(log, partition, position)? {
                 found = true;
                 show(fetched.batches, partition, *position, shape)?;
                 *position = fetched.next;
@@ -139,9 +145,26 @@ fn consume(log: &mut EmbeddedLog, topic: &Topic, shape: &Shape, from: &str, foll
         if !follow {
             return Ok(());
         }
-        if !found {
-            log.wait(FOLLOW);
+        while !found {
+            access.wait(FOLLOW);
+            found = access.is_stale();
         }
+    }
+}
+
+/// Fetches; where records were deleted before they were read it goes on where the log begins now, and says so.
+fn fetch(
+    log: &mut dyn Transport,
+    partition: &TopicPartition,
+    position: &mut Offset,
+) -> Result<Option<crate::transport::Fetched>, TransportError> {
+    match log.fetch(partition, *position, FETCH_BYTES) {
+        Err(error @ TransportError::OutOfRange { start, .. }) => {
+            tracing::warn!("{error}");
+            *position = start;
+            log.fetch(partition, start, FETCH_BYTES)
+        }
+        other => other,
     }
 }
 

@@ -1,13 +1,18 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
+mod access;
+
+pub use access::Access;
+
 use crate::plugin::port::Plugin;
 use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, componentize, default_cache_directory};
 use crate::record::{Offset, Partition, Topic, TopicPartition};
-use crate::store::{Db, KeyValueStore, Settings, StoreError};
+use crate::store::{Db, KeyValueStore, StoreError};
 use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
 use crate::topology::plan::Plan;
 use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::embedded::EmbeddedLog;
+use crate::transport::socket::Server;
 use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
 use crate::worker::{Shared, Worker};
 use std::collections::BTreeMap;
@@ -141,7 +146,7 @@ impl App {
     }
 
     /// Partitions of the topics that a subtopology reads; none if one is not there yet.
-    fn width(&self, subtopology: usize, log: &mut EmbeddedLog) -> Result<Option<i32>, RunError> {
+    fn width(&self, subtopology: usize, log: &mut dyn Transport) -> Result<Option<i32>, RunError> {
         let mut width: Option<(Topic, i32)> = None;
         for source in self.blueprint.sources(subtopology) {
             let Some(spec) = log.topic(&source.topic)? else { return Ok(None) };
@@ -165,7 +170,7 @@ impl App {
     ///
     /// # Errors
     /// If there is no such store.
-    pub fn partitions_of(&self, store: &str, log: &mut EmbeddedLog) -> Result<i32, RunError> {
+    pub fn partitions_of(&self, store: &str, log: &mut dyn Transport) -> Result<i32, RunError> {
         let parts = self.blueprint.plan.subtopologies.iter();
         let names: Vec<&str> = parts.clone().flat_map(|part| &part.stores).map(|spec| spec.name.as_str()).collect();
         let found = parts.enumerate().find(|(_, part)| part.stores.iter().any(|spec| spec.name == store));
@@ -202,6 +207,9 @@ impl App {
                 next += 1;
             }
         }
+        // Without it tools cannot look in while the app runs; the app itself needs no socket.
+        let _server = Server::start(db, log)
+            .inspect_err(|error| tracing::warn!("no socket for topic and state commands beside this host: {error}"));
         let threads: Vec<_> = tasks
             .into_iter()
             .enumerate()
@@ -250,7 +258,7 @@ impl App {
 /// # Errors
 /// See [`RunError`].
 pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError> {
-    let db = Db::open(directory, Settings::default())?;
+    let db = access::take(directory)?;
     let log = EmbeddedLog::open(db.clone(), sync)?;
     Ok((db, log))
 }

@@ -2,10 +2,10 @@
 
 use super::{StoreError, lock};
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options};
-use rocksdb::{WriteBatch, WriteOptions};
+use rocksdb::{ErrorKind, ReadOptions, WriteBatch, WriteOptions};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of what lies in a data directory. Raised whenever a key or value changes its meaning.
 const FORMAT: u32 = 1;
@@ -60,6 +60,8 @@ pub struct Db {
 struct Inner {
     rocks: rocksdb::DB,
     path: PathBuf,
+    /// Held while a number is given.
+    numbers: Mutex<()>,
     _lock: File,
 }
 
@@ -88,8 +90,13 @@ impl Db {
         // A torn record at the end of the write-ahead log is what a crash leaves; anything else is damage and refused.
         options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
         let rocks = rocksdb::DB::open_cf_descriptors(&options, path.join("rocks"), families)
-            .map_err(|error| StoreError::Damaged { path: path.into(), reason: error.into_string() })?;
-        Ok(Self { inner: Arc::new(Inner { rocks, path: path.into(), _lock: lock }) })
+            .map_err(|error| failure(path, error))?;
+        Ok(Self { inner: Arc::new(Inner { rocks, path: path.into(), numbers: Mutex::default(), _lock: lock }) })
+    }
+
+    /// The data directory.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     fn family(&self, family: Family) -> Result<&rocksdb::ColumnFamily, StoreError> {
@@ -102,7 +109,7 @@ impl Db {
     /// # Errors
     /// If it cannot be read.
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.rocks.get_cf(self.family(family)?, key).map_err(io)
+        self.inner.rocks.get_cf(self.family(family)?, key).map_err(|error| self.failed(error))
     }
 
     /// Goes through entries in byte order from `from` on (towards smaller keys if `reverse`), as long as `visit` says
@@ -120,12 +127,82 @@ impl Db {
         let direction = if reverse { Direction::Reverse } else { Direction::Forward };
         let mode = IteratorMode::From(from, direction);
         for entry in self.inner.rocks.iterator_cf(self.family(family)?, mode) {
-            let (key, value) = entry.map_err(io)?;
+            let (key, value) = entry.map_err(|error| self.failed(error))?;
             if !visit(&key, &value) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Goes through the entries from `from` on, up to but without `to`, as long as `visit` says so; backwards if `reverse`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn walk(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: Option<&[u8]>,
+        reverse: bool,
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        if let Some(to) = to {
+            options.set_iterate_upper_bound(to);
+        }
+        let mut entries = self.inner.rocks.raw_iterator_cf_opt(self.family(family)?, options);
+        if reverse {
+            entries.seek_to_last()
+        } else {
+            entries.seek_to_first()
+        }
+        while let Some((key, value)) = entries.item() {
+            if !visit(key, value) {
+                return Ok(());
+            }
+            if reverse { entries.prev() } else { entries.next() }
+        }
+        entries.status().map_err(|error| self.failed(error))
+    }
+
+    /// Goes through the entries from the last one at or before `at` on, if it is not before `from`, else from `from` on;
+    /// up to but without `to`, as long as `visit` says so. All of it sees one state of the database.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn walk_at(
+        &self,
+        family: Family,
+        (from, at, to): (&[u8], &[u8], &[u8]),
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        let mut entries = self.inner.rocks.raw_iterator_cf_opt(self.family(family)?, options);
+        entries.seek_for_prev(at);
+        if !entries.valid() && entries.status().is_ok() {
+            entries.seek(from);
+        }
+        while let Some((key, value)) = entries.item() {
+            if !visit(key, value) {
+                return Ok(());
+            }
+            entries.next();
+        }
+        entries.status().map_err(|error| self.failed(error))
+    }
+
+    /// Deletes the entries from `from` on, up to but without `to`, and applies the writes, all at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the disk refuses; nothing was changed.
+    pub fn clear(&self, family: Family, from: &[u8], to: &[u8], writes: &Writes) -> Result<(), StoreError> {
+        let mut batch = self.batch(writes)?;
+        batch.delete_range_cf(self.family(family)?, from, to);
+        self.write(batch, true)
     }
 
     /// Applies all writes, or none. With `sync` they outlast a loss of power when this returns, else a kill of the
@@ -134,6 +211,10 @@ impl Db {
     /// # Errors
     /// [`StoreError::Io`] if the disk refuses; the same writes may be applied again.
     pub fn apply(&self, writes: &Writes, sync: bool) -> Result<(), StoreError> {
+        self.write(self.batch(writes)?, sync)
+    }
+
+    fn batch(&self, writes: &Writes) -> Result<WriteBatch, StoreError> {
         let mut batch = WriteBatch::default();
         for write in &writes.all {
             let family = self.family(write.family)?;
@@ -142,9 +223,27 @@ impl Db {
                 None => batch.delete_cf(family, &write.key),
             }
         }
+        Ok(batch)
+    }
+
+    fn write(&self, batch: WriteBatch, sync: bool) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.inner.rocks.write_opt(batch, &options).map_err(io)
+        self.inner.rocks.write_opt(batch, &options).map_err(|error| self.failed(error))
+    }
+
+    /// What a failure means for the one who meets it: damage does not go away by trying again.
+    fn failed(&self, error: rocksdb::Error) -> StoreError {
+        failure(&self.inner.path, error)
+    }
+
+    /// The number of a name, if it was given one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn known_number(&self, name: &str) -> Result<Option<u32>, StoreError> {
+        let number = self.get(Family::Meta, &number_key(name))?.and_then(|bytes| bytes.first_chunk().copied());
+        Ok(number.map(u32::from_be_bytes))
     }
 
     /// A number for a name, given once and kept.
@@ -152,14 +251,14 @@ impl Db {
     /// # Errors
     /// If it cannot be read or written.
     pub fn number(&self, name: &str) -> Result<u32, StoreError> {
-        let key = [b"number/", name.as_bytes()].concat();
-        if let Some(number) = self.get(Family::Meta, &key)?.and_then(|bytes| bytes.first_chunk().copied()) {
-            return Ok(u32::from_be_bytes(number));
+        let _giving = self.inner.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = self.known_number(name)? {
+            return Ok(number);
         }
         let last = self.get(Family::Meta, b"last-number")?.and_then(|bytes| bytes.first_chunk().copied());
         let number = last.map_or(0, u32::from_be_bytes) + 1;
         let mut writes = Writes::default();
-        writes.put(Family::Meta, key, number.to_be_bytes().to_vec());
+        writes.put(Family::Meta, number_key(name), number.to_be_bytes().to_vec());
         writes.put(Family::Meta, b"last-number".to_vec(), number.to_be_bytes().to_vec());
         self.apply(&writes, true)?;
         Ok(number)
@@ -244,6 +343,31 @@ fn check_format(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn io(error: rocksdb::Error) -> StoreError {
-    StoreError::Io(error.into_string())
+fn number_key(name: &str) -> Vec<u8> {
+    [b"number/", name.as_bytes()].concat()
+}
+
+/// What the system says when a disk or its limits refuse. Anything else that cannot be read is damage: a file that is
+/// missing, cut off or changed.
+const REFUSALS: [&str; 7] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Read-only file system",
+    "Too many open files",
+    "Input/output error",
+    "File too large",
+];
+
+fn failure(path: &Path, error: rocksdb::Error) -> StoreError {
+    let kind = error.kind();
+    let reason = error.into_string();
+    let refused = REFUSALS.iter().any(|refusal| reason.contains(refusal));
+    match kind {
+        ErrorKind::Corruption | ErrorKind::NotFound | ErrorKind::InvalidArgument if !refused => {
+            StoreError::Damaged { path: path.into(), reason }
+        }
+        ErrorKind::IOError if !refused => StoreError::Damaged { path: path.into(), reason },
+        _ => StoreError::Io(reason),
+    }
 }

@@ -3,10 +3,17 @@
 use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Name of the file that is locked and that names its holder.
 const FILE: &str = "millstream.lock";
+
+/// When the directory was last taken by anyone; none if never.
+pub fn stamp(directory: &Path) -> Option<(i64, i64)> {
+    let taken = std::fs::metadata(directory.join(FILE)).ok()?;
+    Some((taken.mtime(), taken.mtime_nsec()))
+}
 
 /// Takes the directory for this process, until the file is dropped. The lock ends with the process, however it ends.
 pub(super) fn take(directory: &Path) -> Result<File, StoreError> {

@@ -9,7 +9,8 @@ mod key_value;
 mod lock;
 
 pub use db::{Db, Family, Settings, Writes};
-pub use key_value::{Changelog, Entry, KeyValueStore, Pending, Slot};
+pub use key_value::{Changelog, Entry, KeyValueStore, Keys, Local, Pending, Slot};
+pub use lock::stamp as lock_stamp;
 
 use std::path::PathBuf;
 

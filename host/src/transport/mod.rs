@@ -2,6 +2,7 @@
 //! a record.
 
 pub mod embedded;
+pub mod socket;
 
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;
@@ -59,6 +60,9 @@ pub struct Transaction {
     pub outputs: Vec<(TopicPartition, Vec<u8>)>,
     /// For each input partition the next offset to read.
     pub offsets: Vec<(TopicPartition, Offset)>,
+    /// Changelog partitions whose end after this transaction is kept with the state, in its meta family under the key
+    /// given: up to there the local state is current (Kafka Streams' checkpoint).
+    pub checkpoints: Vec<(TopicPartition, Vec<u8>)>,
     /// What the tasks' stores change. The transport applies it: together with the log where it can (embedded), right
     /// after its own commit where it cannot.
     pub state: Writes,
@@ -74,7 +78,7 @@ pub enum TransportError {
     #[error("there is no partition {0}")]
     Unknown(TopicPartition),
     /// What was asked for is gone: the log begins later.
-    #[error("{partition} begins at offset {start}, but offset {asked} was asked for")]
+    #[error("{partition} begins at offset {start}, but offset {asked} was asked for: what lies between was deleted")]
     OutOfRange {
         /// The partition.
         partition: TopicPartition,
@@ -83,6 +87,9 @@ pub enum TransportError {
         /// Where it begins.
         start: Offset,
     },
+    /// What was asked for makes no sense here; asking again does not help.
+    #[error("{0}")]
+    Refused(String),
     /// The data is damaged; the process must not go on.
     #[error("{0}")]
     Corrupt(String),
@@ -95,6 +102,12 @@ pub trait Transport: Send {
     /// # Errors
     /// See [`TransportError`].
     fn create_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError>;
+
+    /// Gives an existing topic this retention and cleanup. Its partitions stay as they are.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn alter_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError>;
 
     /// All topics, by name.
     ///
@@ -128,10 +141,10 @@ pub trait Transport: Send {
     fn committed(&mut self, group: &str, partition: &TopicPartition) -> Result<Option<Offset>, TransportError>;
 
     /// Committed batches from `from` on: at least one whole batch if there is any, else up to about `bytes_max`.
-    /// None if there is nothing new.
+    /// None if there is nothing new. Offsets may have gaps, where compaction took records away.
     ///
     /// # Errors
-    /// See [`TransportError`].
+    /// [`TransportError::OutOfRange`] if the log begins later; else see [`TransportError`].
     fn fetch(
         &mut self,
         partition: &TopicPartition,
@@ -148,4 +161,10 @@ pub trait Transport: Send {
     /// # Errors
     /// See [`TransportError`].
     fn commit(&mut self, group: &str, transaction: &Transaction) -> Result<(), TransportError>;
+
+    /// Deletes records before an offset: Kafka's `DeleteRecords`. The partition then begins there.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError>;
 }

@@ -69,7 +69,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
 }
 
-impl Topics for EmbeddedLog {
+impl<T: Transport + ?Sized> Topics for T {
     fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
         self.create_topic(&TopicSpec::new(topic.clone(), 1))?;
         Ok(self.topic(topic)?.map_or(1, |spec| spec.partitions))

@@ -5,9 +5,11 @@
 //! base sequence 4, record count 4, records. See <https://kafka.apache.org/documentation/#recordbatch>.
 
 mod read;
+mod rewrite;
 mod write;
 
 pub use read::{Batch, Batches, Record};
+pub use rewrite::Rewriter;
 pub use write::BatchBuilder;
 
 use super::{Offset, Timestamp};
@@ -20,6 +22,8 @@ const LENGTH_END: usize = 12;
 const MAGIC: u8 = 2;
 /// Where the bytes begin that the CRC covers.
 const CRC_END: usize = 21;
+/// Attribute: the base timestamp is the time from which deletions in the batch may be forgotten.
+const DELETE_HORIZON: i16 = 0x40;
 /// Largest batch after decompression, bytes: a compressed batch must not be able to fill the memory.
 pub const UNCOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 

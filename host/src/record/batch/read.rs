@@ -1,6 +1,6 @@
 //! From bytes to records.
 
-use super::{BatchError, CRC_END, HEADER_BYTES, LENGTH_END, MAGIC, UNCOMPRESSED_BYTES_MAX, field};
+use super::{BatchError, CRC_END, DELETE_HORIZON, HEADER_BYTES, LENGTH_END, MAGIC, UNCOMPRESSED_BYTES_MAX, field};
 use crate::record::{Cell, Chunk, Offset, Timestamp, headers, varint};
 use std::io::Read;
 use std::sync::Arc;
@@ -140,6 +140,16 @@ impl Batch {
     /// Whether it was written in a transaction.
     pub const fn is_transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
+    }
+
+    /// From when on its deletions may be forgotten; none if it was not compacted since it was written.
+    pub fn delete_horizon(&self) -> Option<Timestamp> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// Offset of its first record when it was written.
+    pub fn base_offset(&self) -> Offset {
+        Offset::new(self.base_offset)
     }
 
     /// Offset of the last record that it had when it was written.

@@ -37,21 +37,7 @@ impl BatchBuilder {
             self.base_timestamp = timestamp;
         }
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let headers = if headers.is_empty() { &[0][..] } else { headers };
-        let length = 1
-            + varint::size(timestamp_delta)
-            + varint::size(i64::from(self.count))
-            + field_size(key)
-            + field_size(value)
-            + headers.len();
-        let bytes = &mut self.bytes;
-        varint::put(length.cast_signed() as i64, bytes);
-        bytes.push(0);
-        varint::put(timestamp_delta, bytes);
-        varint::put(i64::from(self.count), bytes);
-        put_field(key, bytes);
-        put_field(value, bytes);
-        bytes.extend_from_slice(headers);
+        put_record(&mut self.bytes, timestamp_delta, i64::from(self.count), key, value, headers);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
     }
@@ -76,17 +62,42 @@ impl BatchBuilder {
         batch
     }
 
-    /// Fills the header in, checksum last.
+    /// Fills the header in.
     fn fill(&self, batch: &mut [u8], codec: i16) {
+        let header = Header {
+            base_offset: 0,
+            attributes: codec,
+            last_offset_delta: (self.count - 1).max(0),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            count: self.count,
+        };
+        header.put(batch);
+    }
+}
+
+/// What a batch's header says, but for length and checksum; there is no producer.
+pub(super) struct Header {
+    pub(super) base_offset: i64,
+    pub(super) attributes: i16,
+    pub(super) last_offset_delta: i32,
+    pub(super) base_timestamp: Timestamp,
+    pub(super) max_timestamp: Timestamp,
+    pub(super) count: i32,
+}
+
+impl Header {
+    /// Writes it over the first bytes of a batch, checksum last.
+    pub(super) fn put(&self, batch: &mut [u8]) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "batches are far below 2 GiB")]
         let length = (batch.len() - LENGTH_END) as i32;
         let fields: [(usize, &[u8]); 12] = [
-            (0, &0i64.to_be_bytes()),
+            (0, &self.base_offset.to_be_bytes()),
             (8, &length.to_be_bytes()),
             (12, &(-1i32).to_be_bytes()),
             (16, &[MAGIC]),
-            (21, &codec.to_be_bytes()),
-            (23, &(self.count - 1).max(0).to_be_bytes()),
+            (21, &self.attributes.to_be_bytes()),
+            (23, &self.last_offset_delta.to_be_bytes()),
             (27, &self.base_timestamp.to_be_bytes()),
             (35, &self.max_timestamp.to_be_bytes()),
             (43, &(-1i64).to_be_bytes()),
@@ -100,6 +111,31 @@ impl BatchBuilder {
         let checksum = crc32c::crc32c(batch.get(CRC_END..).unwrap_or_default());
         put_at(batch, 17, &checksum.to_be_bytes());
     }
+}
+
+/// Appends one record; `headers` is a section as it lies in a batch; empty: none.
+pub(super) fn put_record(
+    bytes: &mut Vec<u8>,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[u8],
+) {
+    let headers = if headers.is_empty() { &[0][..] } else { headers };
+    let length = 1
+        + varint::size(timestamp_delta)
+        + varint::size(offset_delta)
+        + field_size(key)
+        + field_size(value)
+        + headers.len();
+    varint::put(length.cast_signed() as i64, bytes);
+    bytes.push(0);
+    varint::put(timestamp_delta, bytes);
+    varint::put(offset_delta, bytes);
+    put_field(key, bytes);
+    put_field(value, bytes);
+    bytes.extend_from_slice(headers);
 }
 
 fn put_at(batch: &mut [u8], at: usize, bytes: &[u8]) {

@@ -2,13 +2,18 @@
 //!
 //! Keys, all numbers big-endian: `topic/<name>` in the meta family holds a topic's spec; the log family holds record
 //! batches under topic number, partition and base offset; `offset/<group>/<topic>/<partition>` holds what a group has
-//! read.
+//! read, `start/<topic>/<partition>` where a partition begins after records were deleted, `clean/<topic>/<partition>` how
+//! far it was compacted.
 
+mod clean;
+mod compact;
 mod spec;
+
+pub use clean::Cleaned;
 
 use super::{Fetched, TopicSpec, Transaction, Transport, TransportError};
 use crate::record::batch::{self, Batches};
-use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, StoreError, Writes};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,6 +32,8 @@ pub struct EmbeddedLog {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Held while a topic is made: of two who want it one makes it, and the other finds it whole.
+    making: Mutex<()>,
     appended: Condvar,
 }
 
@@ -35,6 +42,10 @@ struct State {
     topics: HashMap<Topic, Known>,
     /// The offset that the next record of a partition gets.
     ends: HashMap<TopicPartition, Offset>,
+    /// The first offset of a partition that may be read.
+    starts: HashMap<TopicPartition, Offset>,
+    /// Bytes of partitions whose size retention asks for.
+    sizes: HashMap<TopicPartition, u64>,
     /// Number of commits that appended something.
     appends: u64,
 }
@@ -74,15 +85,18 @@ impl EmbeddedLog {
     fn know(&self, spec: TopicSpec) -> Result<(), TransportError> {
         let number = self.db.number(&format!("topic/{}", spec.name))?;
         for partition in spec.all_partitions() {
-            let prefix = place(number, &partition, Offset::new(0));
-            let mut end = Offset::new(0);
-            self.db.scan(Family::Log, &place(number, &partition, Offset::new(i64::MAX)), true, |key, value| {
-                if key.starts_with(&prefix[..8]) {
-                    end = batch::summary(value).map_or(end, |summary| summary.last.next());
-                }
+            let stored = self.db.get(Family::Meta, &start_key(&partition))?;
+            let start = stored.as_deref().and_then(<[u8]>::first_chunk).map_or(0, |bytes| i64::from_be_bytes(*bytes));
+            let start = Offset::new(start);
+            let mut end = start;
+            let (from, to) = (place(number, &partition, Offset::new(0)), last_place(number, &partition));
+            self.db.walk(Family::Log, &from, Some(&to), true, |_, value| {
+                end = batch::summary(value).map_or(end, |summary| end.max(summary.last.next()));
                 false
             })?;
-            self.state().ends.insert(partition, end);
+            let mut state = self.state();
+            state.starts.insert(partition.clone(), start);
+            state.ends.insert(partition, end);
         }
         self.state().topics.insert(spec.name.clone(), Known { spec, number });
         Ok(())
@@ -91,6 +105,17 @@ impl EmbeddedLog {
     /// Number of commits so far that appended something: as long as it stays, there is nothing new to read.
     pub fn version(&self) -> u64 {
         self.state().appends
+    }
+
+    fn start(&self, partition: &TopicPartition) -> Offset {
+        self.state().starts.get(partition).copied().unwrap_or(Offset::new(0))
+    }
+
+    /// Keeps a topic's spec.
+    fn write_spec(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let mut writes = Writes::default();
+        writes.put(Family::Meta, [spec::PREFIX, spec.name.as_str().as_bytes()].concat(), spec::encode(spec));
+        Ok(self.db.apply(&writes, true)?)
     }
 
     fn number(&self, partition: &TopicPartition) -> Result<u32, TransportError> {
@@ -115,10 +140,29 @@ impl Transport for EmbeddedLog {
         if self.state().topics.contains_key(&spec.name) {
             return Ok(());
         }
-        let mut writes = Writes::default();
-        writes.put(Family::Meta, [spec::PREFIX, spec.name.as_str().as_bytes()].concat(), spec::encode(spec));
-        self.db.apply(&writes, true)?;
+        let shared = Arc::clone(&self.shared);
+        let _making = shared.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().topics.contains_key(&spec.name) {
+            return Ok(());
+        }
+        self.write_spec(spec)?;
         self.know(spec.clone())
+    }
+
+    fn alter_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let shared = Arc::clone(&self.shared);
+        let _making = shared.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.topic(&spec.name)?;
+        let unknown = || TransportError::Unknown(TopicPartition::new(spec.name.clone(), Partition::new(0)));
+        let known = known.ok_or_else(unknown)?;
+        let spec = TopicSpec { partitions: known.partitions, ..spec.clone() };
+        if spec != known {
+            self.write_spec(&spec)?;
+            if let Some(known) = self.state().topics.get_mut(&spec.name) {
+                known.spec = spec;
+            }
+        }
+        Ok(())
     }
 
     fn topics(&mut self) -> Result<Vec<TopicSpec>, TransportError> {
@@ -132,17 +176,10 @@ impl Transport for EmbeddedLog {
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
-        let number = self.number(partition)?;
-        let end = self.state().ends.get(partition).copied().unwrap_or(Offset::new(0));
-        let from = place(number, partition, Offset::new(0));
-        let mut start = end;
-        self.db.scan(Family::Log, &from, false, |key, value| {
-            if let Some(summary) = batch::summary(value).filter(|_| key.starts_with(&from[..8])) {
-                start = summary.base;
-            }
-            false
-        })?;
-        Ok((start, end))
+        self.number(partition)?;
+        let state = self.state();
+        let bound = |of: &HashMap<TopicPartition, Offset>| of.get(partition).copied().unwrap_or(Offset::new(0));
+        Ok((bound(&state.starts), bound(&state.ends)))
     }
 
     fn offset_at(
@@ -153,6 +190,11 @@ impl Transport for EmbeddedLog {
         let (start, _) = self.bounds(partition)?;
         let mut from = start;
         while let Some(fetched) = self.fetch(partition, from, 1)? {
+            // One batch: no more than a byte was asked for.
+            if batch::summary(&fetched.batches).is_some_and(|batch| batch.timestamp_max < timestamp) {
+                from = fetched.next;
+                continue;
+            }
             for batch in Batches::new(Arc::new(fetched.batches)) {
                 let batch = batch.map_err(|error| TransportError::Corrupt(format!("{partition}: {error}")))?;
                 let found = batch.records().flatten().find(|record| record.timestamp >= timestamp);
@@ -180,18 +222,11 @@ impl Transport for EmbeddedLog {
         if self.state().ends.get(partition).is_none_or(|end| from >= *end) {
             return Ok(None);
         }
-        // The batch that holds `from` may begin before it.
-        let prefix = place(number, partition, from);
-        let mut first = prefix;
-        self.db.scan(Family::Log, &prefix, true, |key, _| {
-            if let Some(key) = key.first_chunk().filter(|key| key.starts_with(&prefix[..8])) {
-                first = *key;
-            }
-            false
-        })?;
+        let (lower, at) = (place(number, partition, Offset::new(0)), place(number, partition, from));
         let mut fetched = Fetched { batches: Vec::new(), next: from };
-        self.db.scan(Family::Log, &first, false, |key, value| {
-            let Some(summary) = batch::summary(value).filter(|_| key.starts_with(&prefix[..8])) else { return false };
+        // The batch that holds `from` may begin before it.
+        self.db.walk_at(Family::Log, (&lower, &at, &last_place(number, partition)), |_, value| {
+            let Some(summary) = batch::summary(value) else { return false };
             if summary.last >= from {
                 if !fetched.batches.is_empty() && fetched.batches.len() + value.len() > bytes_max {
                     return false;
@@ -199,8 +234,13 @@ impl Transport for EmbeddedLog {
                 fetched.batches.extend_from_slice(value);
                 fetched.next = summary.last.next();
             }
-            fetched.batches.len() < bytes_max
+            fetched.batches.is_empty() || fetched.batches.len() < bytes_max
         })?;
+        // Asked last: what was deleted while it was read is not taken for a gap of compaction.
+        let start = self.start(partition);
+        if from < start {
+            return Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start });
+        }
         Ok((!fetched.batches.is_empty()).then_some(fetched))
     }
 
@@ -219,6 +259,7 @@ impl Transport for EmbeddedLog {
         let numbers: Vec<u32> = numbers.collect::<Result<_, _>>()?;
         let mut state = self.state();
         let mut ends: HashMap<&TopicPartition, Offset> = HashMap::new();
+        let mut grown: Vec<(&TopicPartition, u64)> = Vec::new();
         for ((partition, bytes), number) in transaction.outputs.iter().zip(numbers) {
             let known = state.ends.get(partition).copied().unwrap_or(Offset::new(0));
             let base = *ends.entry(partition).or_insert(known);
@@ -227,15 +268,27 @@ impl Transport for EmbeddedLog {
             let summary =
                 batch::summary(&bytes).ok_or_else(|| TransportError::Corrupt("an output is no batch".into()))?;
             ends.insert(partition, summary.last.next());
+            if state.sizes.contains_key(partition) {
+                grown.push((partition, bytes.len() as u64));
+            }
             writes.put(Family::Log, place(number, partition, base).to_vec(), bytes);
         }
         for (partition, offset) in &transaction.offsets {
             writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes().to_vec());
         }
+        for (partition, key) in &transaction.checkpoints {
+            let end = ends.get(partition).or_else(|| state.ends.get(partition)).copied().unwrap_or(Offset::new(0));
+            writes.put(Family::Meta, key.clone(), end.get().to_be_bytes().to_vec());
+        }
         writes.append(&transaction.state);
         crate::killpoint::pass("embedded-before-write");
         self.db.apply(&writes, self.sync)?;
         crate::killpoint::pass("embedded-after-write");
+        for (partition, bytes) in grown {
+            if let Some(size) = state.sizes.get_mut(partition) {
+                *size += bytes;
+            }
+        }
         let ends: Vec<_> = ends.into_iter().map(|(partition, end)| (partition.clone(), end)).collect();
         if !ends.is_empty() {
             state.ends.extend(ends);
@@ -243,6 +296,18 @@ impl Transport for EmbeddedLog {
             self.shared.appended.notify_all();
         }
         drop(state);
+        Ok(())
+    }
+
+    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
+        let (start, end) = self.bounds(partition)?;
+        if before > end {
+            let what = format!("{partition} ends at offset {end}: records up to {before} cannot be deleted");
+            return Err(TransportError::Refused(what));
+        }
+        if before > start {
+            self.trim(partition, before, &mut |_| false)?;
+        }
         Ok(())
     }
 }
@@ -254,6 +319,19 @@ fn place(number: u32, partition: &TopicPartition, offset: Offset) -> [u8; 16] {
     key[4..8].copy_from_slice(&partition.partition.get().to_be_bytes());
     key[8..].copy_from_slice(&offset.get().to_be_bytes());
     key
+}
+
+/// After all batches of a partition.
+fn last_place(number: u32, partition: &TopicPartition) -> [u8; 16] {
+    place(number, partition, Offset::new(i64::MAX))
+}
+
+fn start_key(partition: &TopicPartition) -> Vec<u8> {
+    format!("start/{}/{}", partition.topic, partition.partition).into_bytes()
+}
+
+fn clean_key(partition: &TopicPartition) -> Vec<u8> {
+    format!("clean/{}/{}", partition.topic, partition.partition).into_bytes()
 }
 
 fn offset_key(group: &str, partition: &TopicPartition) -> Vec<u8> {

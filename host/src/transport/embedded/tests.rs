@@ -1,5 +1,4 @@
 use super::*;
-use crate::record::Partition;
 use crate::record::batch::{BatchBuilder, Compression};
 use crate::store::Settings;
 
@@ -16,7 +15,7 @@ fn batch(values: &[&str], timestamp: i64) -> Vec<u8> {
 }
 
 fn append(log: &mut EmbeddedLog, outputs: Vec<(TopicPartition, Vec<u8>)>) {
-    let transaction = Transaction { outputs, offsets: vec![(partition(0), Offset::new(7))], state: Writes::default() };
+    let transaction = Transaction { outputs, offsets: vec![(partition(0), Offset::new(7))], ..Transaction::default() };
     log.commit("group", &transaction).unwrap();
 }
 
@@ -72,7 +71,7 @@ fn an_unknown_partition_commits_nothing() {
     let mut log = EmbeddedLog::open(Db::open(directory.path(), Settings::default()).unwrap(), true).unwrap();
     log.create_topic(&TopicSpec::new(Topic::new("t"), 1)).unwrap();
     let outputs = vec![(partition(0), batch(&["a"], 0)), (partition(1), batch(&["b"], 0))];
-    let transaction = Transaction { outputs, offsets: Vec::new(), state: Writes::default() };
+    let transaction = Transaction { outputs, ..Transaction::default() };
     assert!(matches!(log.commit("group", &transaction), Err(TransportError::Unknown(_))));
     assert_eq!(log.bounds(&partition(0)).unwrap().1, Offset::new(0));
 }

@@ -1,10 +1,15 @@
 //! The key-value shape: a timestamped value a key.
 
+mod local;
+mod range;
+
+pub use local::Local;
+pub use range::Keys;
+
 use super::{Db, Family, StoreError, Writes};
 use crate::record::Timestamp;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 /// Bytes of clean entries that a store keeps at hand; above it they are let go of at the next commit.
 const CACHE_BYTES_MAX: usize = 16 << 20;
@@ -60,6 +65,8 @@ pub struct KeyValueStore {
     dirty: Vec<Slot>,
     dirty_bytes: usize,
     bytes: usize,
+    /// Changed entries by key, from the first scan of a transaction on: stores that are never scanned pay nothing.
+    ordered: Option<BTreeMap<Box<[u8]>, Slot>>,
 }
 
 impl KeyValueStore {
@@ -68,13 +75,24 @@ impl KeyValueStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn open(db: &Db, app: &str, name: &str, partition: i32) -> Result<Self, StoreError> {
-        let number = db.number(&format!("store/{app}/{name}"))?;
+        Ok(Self::at(db, db.number(&number_of(app, name))?, partition))
+    }
+
+    /// As [`KeyValueStore::open`], if there is such a store.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn existing(db: &Db, app: &str, name: &str, partition: i32) -> Result<Option<Self>, StoreError> {
+        Ok(db.known_number(&number_of(app, name))?.map(|number| Self::at(db, number, partition)))
+    }
+
+    fn at(db: &Db, number: u32, partition: i32) -> Self {
         let mut prefix = [0; 8];
         let (store, rest) = prefix.split_at_mut(4);
         store.copy_from_slice(&number.to_be_bytes());
         rest.copy_from_slice(&partition.to_be_bytes());
         let (slots, cells, dirty) = (FxHashMap::default(), Vec::new(), Vec::new());
-        Ok(Self { db: db.clone(), prefix, slots, cells, dirty, dirty_bytes: 0, bytes: 0 })
+        Self { db: db.clone(), prefix, slots, cells, dirty, dirty_bytes: 0, bytes: 0, ordered: None }
     }
 
     /// Finds a key's entry, or loads it; a key that is not there gets an empty one.
@@ -118,6 +136,9 @@ impl KeyValueStore {
             cell.dirty = true;
             self.dirty.push(slot);
             self.dirty_bytes += cell.key.len() + ENTRY_BYTES;
+            if let Some(ordered) = &mut self.ordered {
+                ordered.insert(cell.key.clone(), slot);
+            }
         }
         self.bytes = (self.bytes + value.map_or(0, <[u8]>::len)).saturating_sub(cell.value.len());
         self.dirty_bytes += value.map_or(0, <[u8]>::len);
@@ -167,32 +188,6 @@ impl KeyValueStore {
         Ok(self.state(slot).map(|(timestamp, value)| (timestamp, value.to_vec())))
     }
 
-    /// Entries with keys in the range, in byte order, `limit` at most; uncommitted changes are seen.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn range(&self, from: &[u8], to: Bound<&[u8]>, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let inside = |key: &[u8]| match to {
-            Bound::Unbounded => true,
-            Bound::Included(to) => key <= to,
-            Bound::Excluded(to) => key < to,
-        };
-        let changed: BTreeMap<&[u8], &Cell> =
-            self.dirty.iter().map(|slot| self.cell(*slot)).map(|cell| (&*cell.key, cell)).collect();
-        let mut found = BTreeMap::new();
-        self.db.scan(Family::KeyValue, &self.full(from), false, |key, value| {
-            let Some(key) = key.strip_prefix(&self.prefix).filter(|key| inside(key)) else { return false };
-            if let (Some((timestamp, value)), false) = (unpack(value), changed.contains_key(key)) {
-                found.insert(key.to_vec(), (timestamp, value.to_vec()));
-            }
-            found.len() < limit
-        })?;
-        for (key, cell) in changed.into_iter().filter(|(key, cell)| cell.exists && *key >= from && inside(key)) {
-            found.insert(key.to_vec(), (cell.timestamp, cell.value.clone()));
-        }
-        Ok(found.into_iter().take(limit).map(|(key, (timestamp, value))| (key, timestamp, value)).collect())
-    }
-
     /// Bytes of the open transaction.
     pub const fn uncommitted_bytes(&self) -> usize {
         self.dirty_bytes
@@ -221,6 +216,7 @@ impl KeyValueStore {
             }
         }
         self.dirty_bytes = 0;
+        self.ordered = None;
         if self.bytes > CACHE_BYTES_MAX {
             self.forget();
         }
@@ -235,12 +231,18 @@ impl KeyValueStore {
         self.slots.clear();
         self.cells.clear();
         self.dirty.clear();
+        self.ordered = None;
         (self.dirty_bytes, self.bytes) = (0, 0);
     }
 
     fn full(&self, key: &[u8]) -> Vec<u8> {
         [&self.prefix, key].concat()
     }
+}
+
+/// What a store's number is given for.
+fn number_of(app: &str, name: &str) -> String {
+    format!("store/{app}/{name}")
 }
 
 fn pack(timestamp: Timestamp, value: &[u8]) -> Vec<u8> {
@@ -317,7 +319,7 @@ mod tests {
                     }
                 }
                 let expected: Vec<Entry> = model.iter().map(|(k, (t, v))| (k.clone(), *t, v.clone())).collect();
-                prop_assert_eq!(store.range(&[], Bound::Unbounded, usize::MAX).unwrap(), expected);
+                prop_assert_eq!(store.range(Keys::ALL, usize::MAX).unwrap(), expected);
             }
         }
     }

@@ -1,0 +1,102 @@
+//! How a store's local state stands to its changelog, and how it is changed without a transaction of its own: restored,
+//! or thrown away.
+
+use super::{KeyValueStore, pack};
+use crate::record::{Offset, Timestamp};
+use crate::store::{Db, Family, StoreError, Writes};
+
+/// Before the number and partition of a store in the meta family.
+const CHECKPOINT: &[u8] = b"checkpoint/";
+
+/// How local state stands to the changelog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// It holds what the changelog says before this offset: Kafka Streams' checkpoint.
+    Current(Offset),
+    /// It was changed without a changelog: it is right, and the changelog, if there is one, is not.
+    Unlogged,
+    /// There is nothing here, or nothing that is known to belong to a changelog.
+    Unknown,
+}
+
+impl KeyValueStore {
+    /// Where the checkpoint is kept, for [`crate::transport::Transaction::checkpoints`].
+    pub fn checkpoint_key(&self) -> Vec<u8> {
+        [CHECKPOINT, &self.prefix].concat()
+    }
+
+    /// How its local state stands to its changelog.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn local(&self) -> Result<Local, StoreError> {
+        let stored = self.db.get(Family::Meta, &self.checkpoint_key())?;
+        let Some(bytes) = stored.and_then(|bytes| bytes.first_chunk().copied()) else { return Ok(Local::Unknown) };
+        let offset = i64::from_be_bytes(bytes);
+        Ok(if offset < 0 { Local::Unlogged } else { Local::Current(Offset::new(offset)) })
+    }
+
+    /// Notes that it is changed without a changelog from now on.
+    pub fn unlog(&self, writes: &mut Writes) {
+        writes.put(Family::Meta, self.checkpoint_key(), (-1i64).to_be_bytes().to_vec());
+    }
+
+    /// Whether nothing is committed.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let mut empty = true;
+        self.stored(&[], None, false, &mut |_, _, _| {
+            empty = false;
+            false
+        })?;
+        Ok(empty)
+    }
+
+    /// Whether a key is committed.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn holds(&self, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.db.get(Family::KeyValue, &self.full(key))?.is_some())
+    }
+
+    /// Writes a changelog's record into the local state, past the open transaction, which must be empty.
+    pub fn load(&self, writes: &mut Writes, key: &[u8], timestamp: Timestamp, value: Option<&[u8]>) {
+        match value {
+            Some(value) => writes.put(Family::KeyValue, self.full(key), pack(timestamp, value)),
+            None => writes.delete(Family::KeyValue, self.full(key)),
+        }
+    }
+
+    /// Deletes the local state and what is known of it, at once; says how many rows there were.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn reset(&mut self, db: &Db) -> Result<u64, StoreError> {
+        let rows = self.count()?;
+        let mut writes = Writes::default();
+        writes.delete(Family::Meta, self.checkpoint_key());
+        let mut end = self.prefix;
+        // A partition is never i32::MAX - 1 or more: its successor begins with the same store.
+        let next = i32::from_be_bytes([end[4], end[5], end[6], end[7]]).wrapping_add(1);
+        end[4..].copy_from_slice(&next.to_be_bytes());
+        db.clear(Family::KeyValue, &self.prefix, &end, &writes)?;
+        self.rollback();
+        Ok(rows)
+    }
+
+    /// Number of committed rows.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        let mut rows = 0;
+        self.stored(&[], None, false, &mut |_, _, _| {
+            rows += 1;
+            true
+        })?;
+        Ok(rows)
+    }
+}
