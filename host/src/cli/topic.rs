@@ -129,19 +129,17 @@ fn consume(access: &mut Access, topic: &Topic, shape: &Shape, from: &str, follow
         positions.push((partition, position));
     }
     loop {
-        let mut found = false;
-        let log = match access.log() {
+        let mut found = match read(access, &mut positions, shape) {
             // A host that begins on the directory does not serve yet.
-            Err(RunError::Store(StoreError::Locked { .. })) if follow => continue,
+            Err(RunError::Store(StoreError::Locked { .. })) if follow => true,
+            // The host has gone.
+            Err(RunError::Transport(TransportError::Retry(why))) if follow => {
+                tracing::debug!("{why}");
+                access.give_up();
+                true
+            }
             other => other?,
         };
-        for (partition, position) in &mut positions {
-            while let Some(fetched) = fetch(log, partition, position)? {
-                found = true;
-                show(fetched.batches, partition, *position, shape)?;
-                *position = fetched.next;
-            }
-        }
         if !follow {
             return Ok(());
         }
@@ -150,6 +148,20 @@ fn consume(access: &mut Access, topic: &Topic, shape: &Shape, from: &str, follow
             found = access.is_stale();
         }
     }
+}
+
+/// Prints all that there is from the positions on. Says whether there was anything.
+fn read(access: &mut Access, positions: &mut [(TopicPartition, Offset)], shape: &Shape) -> Result<bool, RunError> {
+    let mut found = false;
+    let log = access.log()?;
+    for (partition, position) in positions {
+        while let Some(fetched) = fetch(log, partition, position)? {
+            found = true;
+            show(fetched.batches, partition, *position, shape)?;
+            *position = fetched.next;
+        }
+    }
+    Ok(found)
 }
 
 /// Fetches; where records were deleted before they were read it goes on where the log begins now, and says so.

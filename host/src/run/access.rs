@@ -53,6 +53,11 @@ impl Access {
         }
     }
 
+    /// Gives the way up, because it failed; the next call finds another.
+    pub fn give_up(&mut self) {
+        self.way = Way::Released(None);
+    }
+
     /// Waits for something new, `timeout` at most, and leaves the directory to others meanwhile.
     pub fn wait(&mut self, timeout: Duration) {
         if let Way::Host(remote) = &mut self.way {
