@@ -12,10 +12,12 @@ mod build;
 mod dead_letter;
 mod input;
 mod outbox;
+mod restore;
 
 pub use build::{Assembly, Blueprint};
 pub use input::{Input, QUEUE_BYTES_MAX};
 pub use outbox::{BATCH_BYTES_MAX, Outbox, Topics};
+pub use restore::{Need, Progress, Restore};
 
 use crate::operator::{Context, Effects, Operator, Stop};
 use crate::plugin::port::Instance;
@@ -123,6 +125,18 @@ impl Task {
     /// Its stores, in the order of the plan.
     pub fn stores(&mut self) -> &mut [KeyValueStore] {
         &mut self.stores
+    }
+
+    /// The changelog partition of store `index`; none if it has none.
+    pub fn changelog(&self, index: usize) -> Option<&TopicPartition> {
+        self.changelogs.get(index)?.as_ref().map(|changelog| &changelog.partition)
+    }
+
+    /// Goes on reading input `index` at `position`, over what is gone.
+    pub fn skip_to(&mut self, index: usize, position: Offset) {
+        if let Some(input) = self.inputs.get_mut(index) {
+            input.rewind(position);
+        }
     }
 
     /// Sets how many records a turn takes at most, 1 to [`TURN_ROWS_MAX`]. Results do not depend on it.
@@ -401,5 +415,8 @@ fn log_changes(store: &mut KeyValueStore, changelog: Option<&mut ChangelogOf>, t
     );
     if builder.count() > 0 {
         outputs.push((partition.clone(), builder.finish()));
+    }
+    if store.uncommitted_bytes() > 0 {
+        transaction.checkpoints.push((partition.clone(), store.checkpoint_key()));
     }
 }

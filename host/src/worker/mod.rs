@@ -1,5 +1,7 @@
 //! A thread that owns tasks: fetches, turns, commits.
 
+mod restore;
+
 use crate::operator::Stop;
 use crate::record::Topic;
 use crate::task::{Task, Topics};
@@ -15,9 +17,9 @@ const FETCH_BYTES: usize = 512 * 1024;
 const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
 /// How long an idle worker sleeps at most before it looks again.
 const IDLE: Duration = Duration::from_millis(20);
-/// How often a commit is tried again when the disk refuses it, and how long it waits in between.
-const COMMIT_TRIES: u32 = 5;
-const COMMIT_PAUSE: Duration = Duration::from_millis(200);
+/// How long a worker waits before it tries again what the disk refused, the first time and at most.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(200);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What the workers of an app share.
 #[derive(Debug)]
@@ -43,6 +45,11 @@ impl Shared {
         let (stop, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self { stop, failed, idle, records, dropped, dead_letters })
+    }
+
+    /// Whether workers are to end.
+    fn ending(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) || self.failed.load(Ordering::SeqCst)
     }
 
     /// Whether no worker has anything to do at this version of the log.
@@ -91,13 +98,17 @@ impl Worker {
     }
 
     fn work(&mut self) -> Result<(), Stop> {
+        self.restore()?;
+        if self.shared.ending() {
+            return Ok(());
+        }
         let mut last_commit = Instant::now();
         let mut uncommitted = false;
         loop {
             let version = self.log.version();
             let progressed = self.step()?;
             uncommitted |= progressed;
-            let stopping = self.shared.stop.load(Ordering::SeqCst) || self.shared.failed.load(Ordering::SeqCst);
+            let stopping = self.shared.ending();
             let bytes: usize = self.tasks.iter().map(Task::uncommitted_bytes).sum();
             let due = last_commit.elapsed() >= self.commit_interval || bytes >= UNCOMMITTED_BYTES_MAX;
             if uncommitted && (due || stopping || (!progressed && self.until_end)) {
@@ -159,17 +170,31 @@ impl Worker {
             task.hand_in(&mut transaction, &mut self.log)?;
         }
         crate::killpoint::pass("handed-in");
-        let mut tries = 1;
-        while let Err(error) = self.log.commit(&self.app, &transaction) {
-            if tries == COMMIT_TRIES || !matches!(error, TransportError::Retry(_)) {
-                return Err(error.into());
-            }
-            tracing::warn!(worker = self.number, tries, "commit failed, trying again: {error}");
-            std::thread::sleep(COMMIT_PAUSE);
-            tries += 1;
-        }
+        retry(self.number, &self.shared, || self.log.commit(&self.app, &transaction))?;
         crate::killpoint::pass("committed");
         self.tasks.iter_mut().for_each(Task::committed);
         Ok(())
+    }
+}
+
+/// Does what the disk may refuse, again and again until it is done: what waits is kept, and nothing is lost when there is
+/// room again. Gives up only when it is told to stop.
+fn retry(
+    worker: usize,
+    shared: &Shared,
+    mut attempt: impl FnMut() -> Result<(), TransportError>,
+) -> Result<(), TransportError> {
+    let mut pause = RETRY_PAUSE_MIN;
+    loop {
+        let why = match attempt() {
+            Err(TransportError::Retry(why)) if !shared.ending() => why,
+            other => return other,
+        };
+        tracing::warn!(worker, again_in = ?pause, "commit refused; it is tried again until it succeeds: {why}");
+        let waited = Instant::now();
+        while waited.elapsed() < pause && !shared.ending() {
+            std::thread::sleep(IDLE);
+        }
+        pause = (pause * 2).min(RETRY_PAUSE_MAX);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{KeyValueStore, pack};
 use crate::record::{Offset, Timestamp};
-use crate::store::{Db, Family, StoreError, Writes};
+use crate::store::{Family, StoreError, Writes};
 
 /// Before the number and partition of a store in the meta family.
 const CHECKPOINT: &[u8] = b"checkpoint/";
@@ -36,9 +36,20 @@ impl KeyValueStore {
         Ok(if offset < 0 { Local::Unlogged } else { Local::Current(Offset::new(offset)) })
     }
 
-    /// Notes that it is changed without a changelog from now on.
-    pub fn unlog(&self, writes: &mut Writes) {
-        writes.put(Family::Meta, self.checkpoint_key(), (-1i64).to_be_bytes().to_vec());
+    /// Notes that it is changed without a changelog from now on, unless that is known.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn unlog(&self, writes: &mut Writes) -> Result<(), StoreError> {
+        if self.local()? != Local::Unlogged {
+            self.note(writes, Offset::new(-1));
+        }
+        Ok(())
+    }
+
+    /// Notes that it holds what the changelog says before `offset`.
+    pub fn note(&self, writes: &mut Writes, offset: Offset) {
+        writes.put(Family::Meta, self.checkpoint_key(), offset.get().to_be_bytes().to_vec());
     }
 
     /// Whether nothing is committed.
@@ -74,15 +85,12 @@ impl KeyValueStore {
     ///
     /// # Errors
     /// If the database cannot be read or written.
-    pub fn reset(&mut self, db: &Db) -> Result<u64, StoreError> {
+    pub fn reset(&mut self) -> Result<u64, StoreError> {
         let rows = self.count()?;
         let mut writes = Writes::default();
         writes.delete(Family::Meta, self.checkpoint_key());
-        let mut end = self.prefix;
-        // A partition is never i32::MAX - 1 or more: its successor begins with the same store.
-        let next = i32::from_be_bytes([end[4], end[5], end[6], end[7]]).wrapping_add(1);
-        end[4..].copy_from_slice(&next.to_be_bytes());
-        db.clear(Family::KeyValue, &self.prefix, &end, &writes)?;
+        let end = u64::from_be_bytes(self.prefix).saturating_add(1).to_be_bytes();
+        self.db.clear(Family::KeyValue, &self.prefix, &end, &writes)?;
         self.rollback();
         Ok(rows)
     }

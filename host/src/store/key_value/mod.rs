@@ -319,7 +319,7 @@ mod tests {
                     }
                 }
                 let expected: Vec<Entry> = model.iter().map(|(k, (t, v))| (k.clone(), *t, v.clone())).collect();
-                prop_assert_eq!(store.range(Keys::ALL, usize::MAX).unwrap(), expected);
+                prop_assert_eq!(store.range(&[], std::ops::Bound::Unbounded, usize::MAX).unwrap(), expected);
             }
         }
     }

@@ -58,17 +58,29 @@ impl KeyValueStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn visit(&mut self, keys: Keys<'_>, backwards: bool, visit: Visit<'_>) -> Result<(), StoreError> {
-        if self.ordered.is_none() {
-            let changed = self.dirty.iter().map(|slot| (self.cell(*slot).key.clone(), *slot));
-            self.ordered = Some(changed.collect());
-        }
+        let ordered = self.ordered.take().unwrap_or_else(|| self.in_order());
+        let result = self.merged(&ordered, keys, backwards, visit);
+        self.ordered = Some(ordered);
+        result
+    }
+
+    fn in_order(&self) -> BTreeMap<Box<[u8]>, Slot> {
+        self.dirty.iter().map(|slot| (self.cell(*slot).key.clone(), *slot)).collect()
+    }
+
+    fn merged(
+        &self,
+        ordered: &BTreeMap<Box<[u8]>, Slot>,
+        keys: Keys<'_>,
+        backwards: bool,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
         let end = keys.end();
         if end.as_deref().is_some_and(|end| end <= keys.from) {
             return Ok(());
         }
-        let empty = BTreeMap::new();
         let until = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let changed = self.ordered.as_ref().unwrap_or(&empty).range::<[u8], _>((Bound::Included(keys.from), until));
+        let changed = ordered.range::<[u8], _>((Bound::Included(keys.from), until));
         let mut merge = Merge { store: self, changed, backwards, held: None, done: false };
         self.stored(keys.from, end.as_deref(), backwards, &mut |key, timestamp, value| {
             merge.arrive(key, timestamp, value, visit);
@@ -78,14 +90,15 @@ impl KeyValueStore {
         Ok(())
     }
 
-    /// As [`KeyValueStore::visit`], collected, `limit` at most.
+    /// Entries from key `from` on, up to `to`, `limit` at most: [`KeyValueStore::visit`], collected.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn range(&mut self, keys: Keys<'_>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    pub fn range(&self, from: &[u8], to: Bound<&[u8]>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let mut found = Vec::new();
         if limit > 0 {
-            self.visit(keys, false, &mut |key, timestamp, value| {
+            let ordered = self.in_order();
+            self.merged(&ordered, Keys::between(from, to), false, &mut |key, timestamp, value| {
                 found.push((key.to_vec(), timestamp, value.to_vec()));
                 found.len() < limit
             })?;
@@ -268,8 +281,8 @@ mod tests {
                 read < 3
             })
             .unwrap();
-        assert_eq!((read, store.range(Keys::ALL, 3).unwrap().len()), (3, 3));
-        assert_eq!(store.range(Keys::ALL, 0).unwrap(), []);
+        assert_eq!((read, store.range(&[], Bound::Unbounded, 3).unwrap().len()), (3, 3));
+        assert_eq!(store.range(&[], Bound::Unbounded, 0).unwrap(), []);
     }
 
     #[test]

@@ -240,7 +240,5 @@ fn damaged(partition: &TopicPartition, error: &dyn std::fmt::Display) -> Transpo
 }
 
 fn digest(key: &[u8]) -> Digested {
-    let mut digested = [0; 16];
-    digested.copy_from_slice(&Sha256::digest(key)[..16]);
-    digested
+    Sha256::digest(key).first_chunk().copied().unwrap_or_default()
 }

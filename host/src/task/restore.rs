@@ -1,0 +1,261 @@
+//! Restoring a store from its changelog, and the other way round: a state machine that is fed fetched batches and answers
+//! with transactions. Every one of them leaves a state from which the next start goes on.
+//!
+//! ```text
+//!   local state                                  what happens
+//!   current up to the changelog's end            nothing
+//!   current up to an offset before it            replay from there
+//!   nothing there                                replay from the changelog's start
+//!   older than the changelog's start             cleared first, then as above
+//!   changed without a changelog, or the          snapshot: keys that only the changelog has are deleted in it, then all
+//!   changelog is younger than the state          rows are written to it
+//! ```
+
+use super::BATCH_BYTES_MAX;
+use crate::operator::Stop;
+use crate::record::batch::{BatchBuilder, Batches, Compression};
+use crate::record::{Offset, TopicPartition};
+use crate::store::{KeyValueStore, Local, StoreError};
+use crate::transport::{Fetched, Transaction};
+use std::sync::Arc;
+
+/// Bytes of rows that one transaction of a snapshot writes, at most about.
+const SNAPSHOT_BYTES: usize = 4 << 20;
+
+/// One store of a task on its way to agree with its changelog.
+#[derive(Debug)]
+pub struct Restore {
+    changelog: TopicPartition,
+    course: Course,
+    /// The next offset to read.
+    position: Offset,
+    /// Where the changelog ended when this began.
+    end: Offset,
+    done: Progress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Course {
+    /// The changelog is written into the state.
+    Replay,
+    /// Keys that only the changelog has are deleted in it.
+    Sweep,
+    /// Rows are written to the changelog, from this key on.
+    Snapshot(Vec<u8>),
+    Done,
+}
+
+/// What was done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read from the changelog.
+    pub read: u64,
+    /// Records written to the changelog.
+    pub written: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Offsets of the changelog that are still to be read.
+    pub remaining: u64,
+}
+
+/// Takes a changelog's record: key, timestamp, value.
+type Each<'a> = &'a mut dyn FnMut(&[u8], i64, Option<&[u8]>) -> Result<(), StoreError>;
+
+/// What is needed to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// What the changelog holds from this offset on.
+    Batches(Offset),
+    /// Nothing but the next call.
+    Nothing,
+}
+
+impl Restore {
+    /// What must happen before a store may be used; none if nothing. `bounds` are those of its changelog's partition.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn begin(
+        store: &mut KeyValueStore,
+        changelog: TopicPartition,
+        (start, end): (Offset, Offset),
+    ) -> Result<Option<Self>, StoreError> {
+        let (course, position) = match store.local()? {
+            Local::Current(at) if at == end => return Ok(None),
+            Local::Current(at) if (start..end).contains(&at) => (Course::Replay, at),
+            Local::Current(at) if at < start => {
+                store.reset()?;
+                (Course::Replay, start)
+            }
+            Local::Unknown if store.is_empty()? && start == end => return Ok(None),
+            Local::Unknown if store.is_empty()? => (Course::Replay, start),
+            Local::Current(_) | Local::Unlogged | Local::Unknown => (Course::Sweep, start),
+        };
+        Ok(Some(Self { changelog, course, position, end, done: Progress::default() }))
+    }
+
+    /// The changelog's partition.
+    pub const fn changelog(&self) -> &TopicPartition {
+        &self.changelog
+    }
+
+    /// Whether the state is written, instead of the changelog.
+    pub fn is_replay(&self) -> bool {
+        self.course == Course::Replay
+    }
+
+    /// What was done so far.
+    pub fn progress(&self) -> Progress {
+        let remaining = u64::try_from(self.end.get() - self.position.get()).unwrap_or(0);
+        Progress { remaining, ..self.done }
+    }
+
+    /// What is needed to go on; none if all is done.
+    pub const fn need(&self) -> Option<Need> {
+        match self.course {
+            Course::Replay | Course::Sweep => Some(Need::Batches(self.position)),
+            Course::Snapshot(_) => Some(Need::Nothing),
+            Course::Done => None,
+        }
+    }
+
+    /// Goes on with what was fetched (none: the changelog ends there), and says what is to be committed before the next
+    /// call.
+    ///
+    /// # Errors
+    /// If a batch is damaged, or the store cannot be read.
+    pub fn step(&mut self, store: &KeyValueStore, fetched: Option<Fetched>) -> Result<Transaction, Stop> {
+        let mut transaction = Transaction::default();
+        match std::mem::replace(&mut self.course, Course::Done) {
+            Course::Replay => self.replay(store, fetched, &mut transaction)?,
+            Course::Sweep => self.sweep(store, fetched, &mut transaction)?,
+            Course::Snapshot(from) => self.snapshot(store, &from, &mut transaction)?,
+            Course::Done => {}
+        }
+        Ok(transaction)
+    }
+
+    fn replay(
+        &mut self,
+        store: &KeyValueStore,
+        fetched: Option<Fetched>,
+        transaction: &mut Transaction,
+    ) -> Result<(), Stop> {
+        let state = &mut transaction.state;
+        let ended = self.read(fetched, &mut |key, timestamp, value| {
+            store.load(state, key, timestamp, value);
+            Ok(())
+        })?;
+        store.note(&mut transaction.state, self.position);
+        self.course = if ended { Course::Done } else { Course::Replay };
+        Ok(())
+    }
+
+    fn sweep(
+        &mut self,
+        store: &KeyValueStore,
+        fetched: Option<Fetched>,
+        transaction: &mut Transaction,
+    ) -> Result<(), Stop> {
+        let mut out = Out::new(&self.changelog);
+        let ended = self.read(fetched, &mut |key, timestamp, value| {
+            if value.is_some() && !store.holds(key)? {
+                out.push(timestamp, key, None);
+            }
+            Ok(())
+        })?;
+        self.write(out, transaction);
+        self.course = if ended { Course::Snapshot(Vec::new()) } else { Course::Sweep };
+        Ok(())
+    }
+
+    fn snapshot(&mut self, store: &KeyValueStore, from: &[u8], transaction: &mut Transaction) -> Result<(), Stop> {
+        let mut out = Out::new(&self.changelog);
+        let mut next = None;
+        store.visit_committed(from, None, &mut |key, timestamp, value| {
+            if out.bytes >= SNAPSHOT_BYTES {
+                next = Some(key.to_vec());
+                return false;
+            }
+            out.push(timestamp, key, Some(value));
+            true
+        })?;
+        self.write(out, transaction);
+        if next.is_none() {
+            transaction.checkpoints.push((self.changelog.clone(), store.checkpoint_key()));
+        }
+        self.course = next.map_or(Course::Done, Course::Snapshot);
+        Ok(())
+    }
+
+    /// Reads batches up to the end that there was at the beginning. Says whether it was reached.
+    fn read(&mut self, fetched: Option<Fetched>, each: Each<'_>) -> Result<bool, Stop> {
+        let Some(fetched) = fetched else {
+            self.position = self.end;
+            return Ok(true);
+        };
+        self.done.bytes += fetched.batches.len() as u64;
+        for batch in Batches::new(Arc::new(fetched.batches)) {
+            let batch = batch.map_err(|error| self.damaged(&error))?;
+            for record in batch.records().filter(|_| !batch.is_control()) {
+                let record = record.map_err(|error| self.damaged(&error))?;
+                // A changelog's records have keys; what has none was not written by a store.
+                let Some(key) = record.key.of(batch.payload()) else { continue };
+                if (self.position..self.end).contains(&record.offset) {
+                    each(key, record.timestamp, record.value.of(batch.payload()))?;
+                    self.done.read += 1;
+                }
+            }
+        }
+        self.position = fetched.next.min(self.end);
+        Ok(self.position == self.end)
+    }
+
+    fn write(&mut self, out: Out, transaction: &mut Transaction) {
+        self.done.written += out.records;
+        self.done.bytes += out.bytes as u64;
+        transaction.outputs = out.finish();
+    }
+
+    fn damaged(&self, error: &dyn std::fmt::Display) -> Stop {
+        Stop::Damaged { partition: self.changelog.clone(), reason: error.to_string() }
+    }
+}
+
+/// Records for a changelog.
+struct Out {
+    partition: TopicPartition,
+    open: BatchBuilder,
+    finished: Vec<(TopicPartition, Vec<u8>)>,
+    bytes: usize,
+    records: u64,
+}
+
+impl Out {
+    fn new(partition: &TopicPartition) -> Self {
+        Self {
+            partition: partition.clone(),
+            open: BatchBuilder::new(Compression::None),
+            finished: Vec::new(),
+            bytes: 0,
+            records: 0,
+        }
+    }
+
+    fn push(&mut self, timestamp: i64, key: &[u8], value: Option<&[u8]>) {
+        let before = self.open.size();
+        self.open.append(timestamp, Some(key), value, &[]);
+        self.bytes += self.open.size() - before;
+        self.records += 1;
+        if self.open.size() >= BATCH_BYTES_MAX {
+            self.finished.push((self.partition.clone(), self.open.finish()));
+        }
+    }
+
+    fn finish(mut self) -> Vec<(TopicPartition, Vec<u8>)> {
+        if self.open.count() > 0 {
+            self.finished.push((self.partition.clone(), self.open.finish()));
+        }
+        self.finished
+    }
+}
