@@ -1,26 +1,101 @@
-//! Named places at which a crash test can kill the process.
+//! Named places at which a crash test can kill the process. Without the feature `kill-points` all of this is nothing.
+//!
+//! The environment says what happens: `MILLSTREAM_KILL_AT=<name>:<n>` kills the process with SIGKILL at the `n`-th
+//! passage of the place, `<name>:<n>:<us>` that many microseconds later, while what follows is under way;
+//! `<name>:<n>:hang` halts the thread there for ever, and `<name>:<n>:go-on` does nothing. `MILLSTREAM_KILL_LOG` names a
+//! file or pipe that is told of it first, so that a test knows that this place was reached.
+//! `MILLSTREAM_TURN_ROWS` makes turns small, so that a short run passes many places.
 
-/// Passes the place `name`. With the feature `kill-points` and `MILLSTREAM_KILL_AT=<name>:<n>` in the environment the
-/// `n`-th passage kills the process with SIGKILL; without the feature this is nothing.
+/// Passes the place `name`.
 #[cfg(not(feature = "kill-points"))]
 #[inline]
 pub const fn pass(_name: &str) {}
 
-/// See above.
+/// Records a turn takes at most, if a test says so.
+#[cfg(not(feature = "kill-points"))]
+#[inline]
+pub const fn turn_rows() -> Option<usize> {
+    None
+}
+
 #[cfg(feature = "kill-points")]
-pub fn pass(name: &str) {
+pub use armed::{pass, turn_rows};
+
+#[cfg(feature = "kill-points")]
+mod armed {
+    use std::io::Write;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI64, Ordering};
-    static TARGET: OnceLock<Option<(String, AtomicI64)>> = OnceLock::new();
-    let target = TARGET.get_or_init(|| {
-        let setting = std::env::var("MILLSTREAM_KILL_AT").ok()?;
-        let (name, count) = setting.rsplit_once(':')?;
-        Some((name.to_owned(), AtomicI64::new(count.parse().ok()?)))
-    });
-    if let Some((target, left)) = target
-        && target == name
-        && left.fetch_sub(1, Ordering::SeqCst) == 1
-    {
+    use std::time::Duration;
+
+    struct Target {
+        name: String,
+        /// Passages until it strikes.
+        left: AtomicI64,
+        strike: Strike,
+    }
+
+    enum Strike {
+        Kill(Duration),
+        Hang,
+        GoOn,
+    }
+
+    /// Passes the place `name`.
+    pub fn pass(name: &str) {
+        static TARGET: OnceLock<Option<Target>> = OnceLock::new();
+        let target = TARGET.get_or_init(|| std::env::var("MILLSTREAM_KILL_AT").ok().as_deref().and_then(target));
+        if let Some(target) = target
+            && target.name == name
+            && target.left.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            announce(&target.name);
+            strike(&target.strike);
+        }
+    }
+
+    /// Records a turn takes at most, if a test says so.
+    pub fn turn_rows() -> Option<usize> {
+        std::env::var("MILLSTREAM_TURN_ROWS").ok()?.parse().ok()
+    }
+
+    fn target(setting: &str) -> Option<Target> {
+        let mut parts = setting.split(':');
+        let name = parts.next()?.to_owned();
+        let left = AtomicI64::new(parts.next()?.parse().ok()?);
+        let strike = match parts.next() {
+            Some("hang") => Strike::Hang,
+            Some("go-on") => Strike::GoOn,
+            delay => Strike::Kill(Duration::from_micros(delay.unwrap_or("0").parse().ok()?)),
+        };
+        Some(Target { name, left, strike })
+    }
+
+    /// A test without this line takes the place for one that was not reached.
+    fn announce(name: &str) {
+        let Some(path) = std::env::var_os("MILLSTREAM_KILL_LOG") else { return };
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let _ = file.and_then(|mut file| writeln!(file, "{name}").and_then(|()| file.sync_all()));
+    }
+
+    fn strike(strike: &Strike) {
+        match strike {
+            Strike::GoOn => {}
+            Strike::Hang => loop {
+                std::thread::park();
+            },
+            Strike::Kill(Duration::ZERO) => kill(),
+            Strike::Kill(delay) => {
+                let delay = *delay;
+                std::thread::spawn(move || {
+                    std::thread::sleep(delay);
+                    kill();
+                });
+            }
+        }
+    }
+
+    fn kill() {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }

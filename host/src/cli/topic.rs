@@ -100,6 +100,7 @@ pub(super) fn produce_lines(log: &mut dyn Transport, topic: &Topic, file: &str) 
         #[expect(clippy::cast_sign_loss, reason = "partition_for gives a partition in range")]
         let Some(builder) = builders.get_mut(partition.get() as usize) else { continue };
         builder.append(now, None, Some(&line), &[]);
+        crate::killpoint::pass("line-read");
         if builder.size() >= BATCH_BYTES_MAX {
             transaction.outputs.push((TopicPartition::new(topic.clone(), partition), builder.finish()));
         }

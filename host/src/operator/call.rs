@@ -122,7 +122,9 @@ impl Caller {
         let mut columns = std::mem::take(&mut self.columns);
         pack(batch, self.reads, &cx.turn.arena, &mut columns);
         let instance = instance(cx.plugins, self.plugin);
+        crate::killpoint::pass("before-plugin-call");
         let result = instance.transform(self.node, &mut columns);
+        crate::killpoint::pass("after-plugin-call");
         self.columns = columns;
         match result {
             Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),

@@ -200,6 +200,7 @@ impl App {
             for partition in 0..self.width(subtopology, log)?.unwrap_or(0) {
                 let id = TaskId { subtopology, partition: Partition::new(partition) };
                 let assembly = self.assemble(id, db, log)?;
+                crate::killpoint::pass("task-assembled");
                 let task = self.blueprint.task(id, assembly).map_err(|stop| RunError::Stopped(stop.to_string()))?;
                 if let Some(tasks) = tasks.get_mut(next % workers) {
                     tasks.push(task);
@@ -228,6 +229,7 @@ impl App {
                 thread.spawn(move || worker.run())
             })
             .collect();
+        crate::killpoint::pass("workers-started");
         let mut result = Ok(());
         for thread in threads {
             let ended = thread.map_err(|error| error.to_string()).and_then(|thread| {
@@ -249,7 +251,7 @@ impl App {
             let position = log.committed(app, &partition)?.unwrap_or(Offset::new(0));
             inputs.push(Input::new(partition, source.step, source.payload, position));
         }
-        Ok(Assembly { stores, inputs, turn_rows_max: TURN_ROWS_MAX })
+        Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
     }
 }
 

@@ -79,6 +79,7 @@ impl Db {
     pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
         let lock = lock::take(path)?;
         check_format(path)?;
+        crate::killpoint::pass("format-checked");
         let cache = Cache::new_lru_cache(settings.block_cache_bytes);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options(family, &cache)));
         let mut options = Options::default();
@@ -91,6 +92,7 @@ impl Db {
         options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
         let rocks = rocksdb::DB::open_cf_descriptors(&options, path.join("rocks"), families)
             .map_err(|error| failure(path, error))?;
+        crate::killpoint::pass("database-opened");
         Ok(Self { inner: Arc::new(Inner { rocks, path: path.into(), numbers: Mutex::default(), _lock: lock }) })
     }
 
@@ -261,6 +263,7 @@ impl Db {
         writes.put(Family::Meta, number_key(name), number.to_be_bytes().to_vec());
         writes.put(Family::Meta, b"last-number".to_vec(), number.to_be_bytes().to_vec());
         self.apply(&writes, true)?;
+        crate::killpoint::pass("number-given");
         Ok(number)
     }
 }

@@ -128,6 +128,7 @@ impl Worker {
             }
             self.note(version);
             if self.until_end && self.shared.all_idle(version) && self.log.version() == version {
+                crate::killpoint::pass("worker-ends");
                 return Ok(());
             }
             self.log.wait(IDLE);
@@ -147,7 +148,9 @@ impl Worker {
             for index in 0..task.inputs().len() {
                 let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
                 let (partition, from) = (input.partition.clone(), input.fetch);
+                crate::killpoint::pass("before-fetch");
                 let fetched = self.log.fetch(&partition, from, FETCH_BYTES)?;
+                crate::killpoint::pass("fetched");
                 progressed |= fetched.is_some();
                 task.feed(index, fetched)?;
             }
@@ -168,11 +171,15 @@ impl Worker {
         let mut transaction = Transaction::default();
         for task in &mut self.tasks {
             task.hand_in(&mut transaction, &mut self.log)?;
+            crate::killpoint::pass("one-handed-in");
         }
         crate::killpoint::pass("handed-in");
         retry(self.number, &self.shared, || self.log.commit(&self.app, &transaction))?;
         crate::killpoint::pass("committed");
-        self.tasks.iter_mut().for_each(Task::committed);
+        for task in &mut self.tasks {
+            task.committed();
+            crate::killpoint::pass("one-knows-of-commit");
+        }
         Ok(())
     }
 }

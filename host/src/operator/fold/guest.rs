@@ -163,7 +163,11 @@ impl Batch {
         let (plugin, node, reads) = caller.target();
         let mut columns = Columns::default();
         pack(&self.rows, reads, &cx.turn.arena, &mut columns);
-        instance(cx.plugins, plugin).fold(node, &mut columns, &mut self.states, &mut self.steps, Reply::Every)
+        crate::killpoint::pass("before-fold-call");
+        let instance = instance(cx.plugins, plugin);
+        let folded = instance.fold(node, &mut columns, &mut self.states, &mut self.steps, Reply::Every);
+        crate::killpoint::pass("after-fold-call");
+        folded
     }
 
     /// Which covered row a step belongs to.

@@ -200,9 +200,11 @@ impl KeyValueStore {
             let value = cell.exists.then_some(cell.value.as_slice());
             match value {
                 Some(value) => writes.put(Family::KeyValue, self.full(&cell.key), pack(cell.timestamp, value)),
+                None if crate::fault::is("deletes-are-lost") => {}
                 None => writes.delete(Family::KeyValue, self.full(&cell.key)),
             }
-            if let Some(changelog) = &mut changelog {
+            let silent = value.is_none() && crate::fault::is("changelog-skips-deletes");
+            if let Some(changelog) = changelog.as_mut().filter(|_| !silent) {
                 changelog(&cell.key, cell.timestamp, value);
             }
         }
@@ -224,6 +226,9 @@ impl KeyValueStore {
 
     /// Drops the open transaction: reads see the last commit again.
     pub fn rollback(&mut self) {
+        if crate::fault::is("rollback-keeps-cache") {
+            return self.committed();
+        }
         self.forget();
     }
 

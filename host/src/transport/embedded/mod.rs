@@ -12,6 +12,7 @@ mod spec;
 pub use clean::Cleaned;
 
 use super::{Fetched, TopicSpec, Transaction, Transport, TransportError};
+use crate::fault;
 use crate::record::batch::{self, Batches};
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, StoreError, Writes};
@@ -111,6 +112,13 @@ impl EmbeddedLog {
         self.state().starts.get(partition).copied().unwrap_or(Offset::new(0))
     }
 
+    /// Writes a part of a commit on its own: a mistake on purpose.
+    fn tear(&self, part: &Writes) -> Result<(), TransportError> {
+        self.db.apply(part, self.sync)?;
+        crate::killpoint::pass("torn");
+        Ok(())
+    }
+
     /// Keeps a topic's spec.
     fn write_spec(&self, spec: &TopicSpec) -> Result<(), TransportError> {
         let mut writes = Writes::default();
@@ -145,7 +153,9 @@ impl Transport for EmbeddedLog {
         if self.state().topics.contains_key(&spec.name) {
             return Ok(());
         }
+        crate::killpoint::pass("topic-before-write");
         self.write_spec(spec)?;
+        crate::killpoint::pass("topic-after-write");
         self.know(spec.clone())
     }
 
@@ -260,7 +270,10 @@ impl Transport for EmbeddedLog {
         let mut state = self.state();
         let mut ends: HashMap<&TopicPartition, Offset> = HashMap::new();
         let mut grown: Vec<(&TopicPartition, u64)> = Vec::new();
-        for ((partition, bytes), number) in transaction.outputs.iter().zip(numbers) {
+        let outputs = transaction.outputs.iter().zip(numbers);
+        let again = fault::is("outputs-twice-on-restart") && state.appends == 0;
+        let outputs: Vec<_> = outputs.clone().chain(outputs.take(if again { usize::MAX } else { 0 })).collect();
+        for ((partition, bytes), number) in outputs {
             let known = state.ends.get(partition).copied().unwrap_or(Offset::new(0));
             let base = *ends.entry(partition).or_insert(known);
             let mut bytes = bytes.clone();
@@ -272,6 +285,12 @@ impl Transport for EmbeddedLog {
                 grown.push((partition, bytes.len() as u64));
             }
             writes.put(Family::Log, place(number, partition, base).to_vec(), bytes);
+        }
+        if fault::is("state-before-commit") {
+            self.tear(&transaction.state)?;
+        }
+        if fault::is("outputs-before-offsets") {
+            self.tear(&std::mem::take(&mut writes))?;
         }
         for (partition, offset) in &transaction.offsets {
             writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes().to_vec());
@@ -296,6 +315,7 @@ impl Transport for EmbeddedLog {
             self.shared.appended.notify_all();
         }
         drop(state);
+        crate::killpoint::pass("embedded-ends-known");
         Ok(())
     }
 
