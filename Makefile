@@ -20,6 +20,7 @@ lint:
 	cd examples && cargo fmt --check
 	cd tests/guests && cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p millstream
 	"$(HOME)/.cache/millstream/tools/bin/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
 
@@ -34,3 +35,5 @@ test: build guests
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
+	cd tests/verifier && python3 -B -m unittest -q
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1

@@ -1,0 +1,42 @@
+//! Crashing is invisible: the host as a child process, killed at named places and at any time, then held against a
+//! model by a verifier that shares no code with it (tests/verifier). Deliberately broken hosts must be caught.
+//!
+//! `MILLSTREAM_SEED` repeats a run.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot be set up must fail, and seeds and tables are printed"
+)]
+
+mod campaign;
+mod child;
+mod data;
+mod faults;
+mod points;
+mod random;
+mod round;
+mod signals;
+mod verifier;
+
+/// The seed that was asked for, or a new one; printed, so that a failure can be told again.
+fn seed() -> u64 {
+    let asked = std::env::var("MILLSTREAM_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = asked.unwrap_or_else(|| {
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        u64::from(time.subsec_nanos()) ^ (time.as_secs() << 20)
+    });
+    println!("MILLSTREAM_SEED={seed}");
+    seed
+}
+
+#[test]
+fn kills_leave_no_trace() {
+    let tally = campaign::run(seed());
+    println!("{}", tally.table());
+    for violation in &tally.violations {
+        println!("after {:?}: {}: {}", violation.row, violation.check, violation.what);
+    }
+    assert!(tally.violations.is_empty(), "{} violations", tally.violations.len());
+    assert!(tally.enough(), "not every point was hit often enough:\n{}", tally.table());
+}
