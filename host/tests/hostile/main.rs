@@ -4,6 +4,7 @@
 
 mod admission;
 mod cache;
+mod compiler;
 mod folds;
 mod harness;
 mod logs;
