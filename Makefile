@@ -1,5 +1,5 @@
-# make demo: word count on the embedded log.  make test: every test.  Both install what is missing first.
-.PHONY: demo test setup build lint guests
+# make demo: word count on the embedded log.  make test: every test.  make bench: the figures of docs/benchmarks.md.  Both install what is missing first.
+.PHONY: bench demo test setup build lint guests
 TARGET ?= $(HOME)/.cache/millstream/target
 GUESTS ?= $(HOME)/.cache/millstream/guests
 MILLSTREAM = $(TARGET)/debug/millstream
@@ -37,3 +37,6 @@ test: build guests
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
 	cd tests/verifier && python3 -B -m unittest -q
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
+
+bench: setup
+	MILLSTREAM_GUESTS="$(GUESTS)" bench/run

@@ -45,8 +45,12 @@ pub struct Caller {
 /// What a call brought, row by row.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// Output rows, each with the index of the input row it comes from.
-    pub rows: Vec<(u32, Row)>,
+    /// Output rows.
+    pub rows: Vec<Row>,
+    /// For each output row the index of the input row that it comes from.
+    pub sources: Vec<u32>,
+    /// Whether some rows may have other keys than their inputs.
+    pub rekeyed: bool,
     /// Input rows that failed, ascending. They were dealt with by the node's policy.
     pub failed: Vec<u32>,
 }
@@ -199,7 +203,7 @@ impl Caller {
         cx: &mut Context<'_>,
         answer: &mut Answer,
     ) -> Result<(), Stop> {
-        let failures = unpack(outcome, batch, start, &mut cx.turn.arena, &mut answer.rows);
+        let failures = unpack(outcome, batch, start, &mut cx.turn.arena, answer);
         for failure in failures {
             let Some(row) = batch.get(failure.row as usize) else { continue };
             answer.failed.push(index(start) + failure.row);
@@ -251,6 +255,7 @@ pub(super) fn isolate(range: &std::ops::Range<usize>, error: &CallError) -> Vec<
 /// Packs rows into columns; only the fields that the operator reads.
 pub(super) fn pack(rows: &[Row], reads: Fields, arena: &Arena, columns: &mut Columns) {
     columns.clear();
+    columns.value_lengths.reserve(rows.len());
     let headers = reads.headers && rows.iter().any(|row| !row.headers.is_empty());
     for row in rows {
         if reads.timestamp {
@@ -285,13 +290,15 @@ fn unpack(
     batch: &[Row],
     start: usize,
     arena: &mut Arena,
-    rows: &mut Vec<(u32, Row)>,
+    answer: &mut Answer,
 ) -> Vec<crate::plugin::port::Failure> {
     let Outcome { sources, routes: _, timestamps, key_lengths, value_lengths, header_lengths, bytes, failures } =
         outcome;
     let chunk = arena.push(bytes);
     let mut at = 0;
-    rows.reserve(sources.len());
+    answer.rekeyed |= !key_lengths.is_empty();
+    answer.rows.reserve(sources.len());
+    answer.sources.reserve(sources.len());
     for (place, source) in sources.iter().enumerate() {
         let Some(mut row) = batch.get(*source as usize).copied() else { continue };
         if let Some(timestamp) = timestamps.get(place).filter(|timestamp| **timestamp != SAME_TIMESTAMP) {
@@ -303,7 +310,8 @@ fn unpack(
         if replace(&mut block, header_lengths.get(place), chunk, &mut at) {
             row.headers = own_headers(block, arena);
         }
-        rows.push((index(start) + source, row));
+        answer.rows.push(row);
+        answer.sources.push(index(start) + source);
     }
     failures
 }

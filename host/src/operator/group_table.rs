@@ -29,7 +29,7 @@ impl Operator for GroupTable {
             None => mapped = sides.rows.iter().map(|row| Some((row.key, row.value))).collect(),
             Some(caller) => {
                 let answer = caller.transform(&sides.rows, cx)?;
-                for (source, row) in &answer.rows {
+                for (source, row) in answer.sources.iter().zip(&answer.rows) {
                     if let Some(place) = mapped.get_mut(*source as usize) {
                         *place = Some((row.key, row.value)).filter(|(key, value)| !key.is_null() && !value.is_null());
                     }

@@ -14,13 +14,13 @@ mod transform;
 pub use call::{Caller, Failure, Use};
 pub use fold::{Folder, Function};
 pub use group_table::GroupTable;
-pub use sink::{Emission, Sink};
+pub use sink::{Emission, Sink, To};
 pub use split::Split;
 pub use table::{Table, TableFilter, TableMapValues};
 pub use transform::Transform;
 
 use crate::plugin::port::{CallError, Instance};
-use crate::record::{Row, Turn};
+use crate::record::{Row, Topic, Turn};
 use crate::store::{KeyValueStore, StoreError};
 use crate::topology::plan::OnError;
 
@@ -46,6 +46,8 @@ pub struct Effects {
     pub dropped: u64,
     /// Rows for topics, in the order in which their sinks ran.
     pub emissions: Vec<Emission>,
+    /// Topics that plugins chose in this turn.
+    pub chosen: Vec<Topic>,
     /// Bytes to build a field in.
     scratch: Vec<u8>,
 }

@@ -22,7 +22,7 @@ impl Operator for Split {
         let (branches, default) = outputs.split_at_mut(self.predicates.len().min(outputs.len()));
         for (predicate, output) in self.predicates.iter_mut().zip(branches) {
             let answer = predicate.transform(&rest, cx)?;
-            let mut chosen = answer.rows.iter().map(|(source, _)| *source).peekable();
+            let mut chosen = answer.sources.iter().copied().peekable();
             let mut left = Vec::with_capacity(rest.len());
             for (index, row) in (0u32..).zip(&rest) {
                 if chosen.next_if_eq(&index).is_some() {

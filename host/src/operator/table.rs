@@ -62,7 +62,7 @@ impl Operator for TableFilter {
         let sides = Sides::of(rows, self.olds);
         let answer = self.caller.transform(&sides.rows, cx)?;
         let mut matches = vec![false; sides.rows.len()];
-        for (source, _) in &answer.rows {
+        for source in &answer.sources {
             if let Some(matched) = matches.get_mut(*source as usize) {
                 *matched = true;
             }
@@ -104,7 +104,7 @@ impl Operator for TableMapValues {
         let sides = Sides::of(rows, self.olds && self.store.is_none());
         let answer = self.caller.transform(&sides.rows, cx)?;
         let mut mapped = vec![Cell::NULL; sides.rows.len()];
-        for (source, row) in &answer.rows {
+        for (source, row) in answer.sources.iter().zip(&answer.rows) {
             if let Some(cell) = mapped.get_mut(*source as usize) {
                 *cell = row.value;
             }

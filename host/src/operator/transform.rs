@@ -1,5 +1,6 @@
 //! Stateless operators over streams.
 
+use super::call::Answer;
 use super::{Caller, Context, Operator, Stop, only};
 use crate::record::Row;
 use crate::topology::plan::TransformKind;
@@ -19,14 +20,14 @@ impl Transform {
 
 impl Operator for Transform {
     fn run(&mut self, rows: &[Row], cx: &mut Context<'_>, outputs: &mut [Vec<Row>]) -> Result<(), Stop> {
-        let answer = self.caller.transform(rows, cx)?;
+        let mut answer = self.caller.transform(rows, cx)?;
         let out = only(outputs);
         match self.kind {
             TransformKind::FilterNot => {
-                let mut kept = answer.rows.iter().map(|(source, _)| *source).peekable();
+                let mut kept = answer.sources.iter().peekable();
                 for (index, row) in (0u32..).zip(rows) {
-                    while kept.next_if(|source| *source < index).is_some() {}
-                    if kept.peek() != Some(&index) && !answer.has_failed(index) {
+                    while kept.next_if(|source| **source < index).is_some() {}
+                    if kept.peek() != Some(&&index) && !answer.has_failed(index) {
                         out.push(*row);
                     }
                 }
@@ -35,18 +36,34 @@ impl Operator for Transform {
                 out.extend((0u32..).zip(rows).filter(|(index, _)| !answer.has_failed(*index)).map(|(_, row)| *row));
             }
             TransformKind::MapValues | TransformKind::FlatMapValues => {
-                out.extend(answer.rows.iter().map(|(source, row)| keyed_as(row, rows.get(*source as usize))));
+                if answer.rekeyed {
+                    keep_keys(&mut answer, rows);
+                }
+                hand_on(answer.rows, out);
             }
             TransformKind::Filter | TransformKind::Map | TransformKind::FlatMap | TransformKind::SelectKey => {
-                out.extend(answer.rows.iter().map(|(_, row)| *row));
+                hand_on(answer.rows, out);
             }
         }
         Ok(())
     }
 }
 
-/// The row with its input's key: what an operator on values returns for keys does not count, or records would end up
-/// in a partition that is not theirs.
-fn keyed_as(row: &Row, input: Option<&Row>) -> Row {
-    Row { key: input.map_or(row.key, |input| input.key), ..*row }
+/// Hands all rows on; moved if they are the first.
+fn hand_on(rows: Vec<Row>, out: &mut Vec<Row>) {
+    if out.is_empty() {
+        *out = rows;
+    } else {
+        out.extend(rows);
+    }
+}
+
+/// Gives the rows their inputs' keys: what an operator on values returns for keys does not count, or records would end
+/// up in a partition that is not theirs.
+fn keep_keys(answer: &mut Answer, inputs: &[Row]) {
+    for (source, row) in answer.sources.iter().zip(&mut answer.rows) {
+        if let Some(input) = inputs.get(*source as usize) {
+            row.key = input.key;
+        }
+    }
 }

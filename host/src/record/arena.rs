@@ -85,9 +85,28 @@ impl Cell {
 /// ```
 #[derive(Debug, Default)]
 pub struct Arena {
-    chunks: Vec<Arc<Vec<u8>>>,
+    chunks: Vec<Bytes>,
     /// The chunk that small fields are appended to.
     open: Option<u32>,
+    /// Memory of the turn before, for the next open chunk.
+    spare: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Own(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 /// Bytes after which a new chunk is opened for small fields, so that growing one copies little.
@@ -99,15 +118,19 @@ impl Arena {
     /// # Panics
     /// If the chunk is 4 GiB or more, or there are 2^32 chunks; batches are bounded far below that.
     pub fn push(&mut self, bytes: Vec<u8>) -> Chunk {
-        self.share(Arc::new(bytes))
+        self.add(Bytes::Own(bytes))
     }
 
     /// Takes a share of bytes that others go on holding (a fetched batch that lasts for several turns).
     ///
     /// # Panics
     /// As [`Arena::push`].
-    #[expect(clippy::expect_used, reason = "documented; callers bound what they push")]
     pub fn share(&mut self, bytes: Arc<Vec<u8>>) -> Chunk {
+        self.add(Bytes::Shared(bytes))
+    }
+
+    #[expect(clippy::expect_used, reason = "documented; callers bound what they push")]
+    fn add(&mut self, bytes: Bytes) -> Chunk {
         assert!(bytes.len() < NULL as usize, "a chunk of {} bytes", bytes.len());
         self.chunks.push(bytes);
         Chunk(u32::try_from(self.chunks.len() - 1).expect("fewer than 2^32 chunks"))
@@ -133,11 +156,11 @@ impl Arena {
     pub fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Cell {
         let open = self.open.and_then(|open| self.chunks.get(open as usize));
         if open.is_none_or(|chunk| chunk.len() >= OPEN_CHUNK_BYTES) {
-            let chunk = self.push(Vec::new());
-            self.open = Some(chunk.0);
+            let spare = std::mem::take(&mut self.spare);
+            self.open = Some(self.push(spare).0);
         }
         let index = self.open.unwrap_or_default();
-        let Some(chunk) = self.chunks.get_mut(index as usize).and_then(Arc::get_mut) else { return Cell::EMPTY };
+        let Some(Bytes::Own(chunk)) = self.chunks.get_mut(index as usize) else { return Cell::EMPTY };
         let start = chunk.len();
         fill(chunk);
         assert!(chunk.len() < NULL as usize, "a chunk of {} bytes", chunk.len());
@@ -170,8 +193,12 @@ impl Arena {
 
     /// Lets go of everything; cells made before are void.
     pub fn clear(&mut self) {
+        let open = self.open.take().and_then(|open| self.chunks.get_mut(open as usize));
+        if let Some(Bytes::Own(bytes)) = open {
+            self.spare = std::mem::take(bytes);
+            self.spare.clear();
+        }
         self.chunks.clear();
-        self.open = None;
     }
 
     /// Bytes held.

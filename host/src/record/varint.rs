@@ -7,6 +7,7 @@
 /// millstream::record::varint::put(-65, &mut bytes);
 /// assert_eq!(bytes, [0x81, 0x01]);
 /// ```
+#[inline]
 pub fn put(number: i64, bytes: &mut Vec<u8>) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     while rest >= 0x80 {
@@ -18,13 +19,25 @@ pub fn put(number: i64, bytes: &mut Vec<u8>) {
 }
 
 /// Bytes that [`put`] appends.
+#[inline]
 pub const fn size(number: i64) -> usize {
     let zigzag = ((number << 1) ^ (number >> 63)).cast_unsigned() | 1;
     (64 - zigzag.leading_zeros() as usize).div_ceil(7)
 }
 
 /// Reads a number at `at` and moves `at` behind it; none if it is cut off or longer than a number can be.
+#[inline]
 pub fn take(bytes: &[u8], at: &mut usize) -> Option<i64> {
+    let first = *bytes.get(*at)?;
+    if first < 0x80 {
+        *at += 1;
+        return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
+    }
+    take_long(bytes, at)
+}
+
+/// As [`take`], for numbers of any length: most fit into one byte.
+fn take_long(bytes: &[u8], at: &mut usize) -> Option<i64> {
     let mut zigzag = 0u64;
     for shift in (0..70).step_by(7) {
         let byte = *bytes.get(*at)?;
@@ -38,6 +51,7 @@ pub fn take(bytes: &[u8], at: &mut usize) -> Option<i64> {
 }
 
 /// Reads a length: -1 is null, anything lower or beyond the bytes left is damage.
+#[inline]
 pub fn take_length(bytes: &[u8], at: &mut usize) -> Option<Option<usize>> {
     let length = take(bytes, at)?;
     if length == -1 {

@@ -217,12 +217,16 @@ impl Db {
     }
 
     fn batch(&self, writes: &Writes) -> Result<WriteBatch, StoreError> {
-        let mut batch = WriteBatch::default();
-        for write in &writes.all {
-            let family = self.family(write.family)?;
-            match &write.value {
-                Some(value) => batch.put_cf(family, &write.key, value),
-                None => batch.delete_cf(family, &write.key),
+        let mut batch = WriteBatch::with_capacity_bytes(writes.bytes.len() + writes.all.len() * WRITE_BYTES);
+        let mut at = (Family::Meta, self.family(Family::Meta)?);
+        for (family, key, value) in writes.iter() {
+            if family != at.0 {
+                at = (family, self.family(family)?);
+            }
+            let family = at.1;
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
             }
         }
         Ok(batch)
@@ -260,50 +264,82 @@ impl Db {
         let last = self.get(Family::Meta, b"last-number")?.and_then(|bytes| bytes.first_chunk().copied());
         let number = last.map_or(0, u32::from_be_bytes) + 1;
         let mut writes = Writes::default();
-        writes.put(Family::Meta, number_key(name), number.to_be_bytes().to_vec());
-        writes.put(Family::Meta, b"last-number".to_vec(), number.to_be_bytes().to_vec());
+        writes.put(Family::Meta, number_key(name), number.to_be_bytes());
+        writes.put(Family::Meta, b"last-number", number.to_be_bytes());
         self.apply(&writes, true)?;
         crate::killpoint::pass("number-given");
         Ok(number)
     }
 }
 
-/// What a commit changes, to be applied at once.
+/// What a write costs in a batch besides key and value, at most: its kind, its family, two lengths.
+const WRITE_BYTES: usize = 12;
+
+/// What a commit changes, to be applied at once. Keys and values lie one after the other in one buffer, so that a
+/// commit of many small ones allocates little.
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
     all: Vec<Write>,
-    bytes: usize,
+    bytes: Vec<u8>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Write {
     family: Family,
-    key: Vec<u8>,
-    value: Option<Vec<u8>>,
+    key: usize,
+    /// Length of the value; none: the key is deleted.
+    value: Option<usize>,
 }
 
 impl Writes {
     /// Sets a value.
-    pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
-        self.bytes += key.len() + value.len();
+    pub fn put(&mut self, family: Family, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.put_parts(family, &[key.as_ref()], &[value.as_ref()]);
+    }
+
+    /// Sets a value; key and value are given in parts.
+    pub fn put_parts(&mut self, family: Family, key: &[&[u8]], value: &[&[u8]]) {
+        let (key, value) = (self.extend(key), self.extend(value));
         self.all.push(Write { family, key, value: Some(value) });
     }
 
     /// Deletes a value.
-    pub fn delete(&mut self, family: Family, key: Vec<u8>) {
-        self.bytes += key.len();
+    pub fn delete(&mut self, family: Family, key: impl AsRef<[u8]>) {
+        self.delete_parts(family, &[key.as_ref()]);
+    }
+
+    /// Deletes a value; the key is given in parts.
+    pub fn delete_parts(&mut self, family: Family, key: &[&[u8]]) {
+        let key = self.extend(key);
         self.all.push(Write { family, key, value: None });
+    }
+
+    fn extend(&mut self, parts: &[&[u8]]) -> usize {
+        let before = self.bytes.len();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.bytes.len() - before
     }
 
     /// Takes the writes of another in, after its own.
     pub fn append(&mut self, other: &Self) {
         self.all.extend_from_slice(&other.all);
-        self.bytes += other.bytes;
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
+    /// The writes, in their order: family, key, value.
+    fn iter(&self) -> impl Iterator<Item = (Family, &[u8], Option<&[u8]>)> {
+        let mut rest = self.bytes.as_slice();
+        let mut take = move |length: usize| {
+            let (taken, after) = rest.split_at_checked(length).unwrap_or_default();
+            rest = after;
+            taken
+        };
+        self.all.iter().map(move |write| (write.family, take(write.key), write.value.map(&mut take)))
     }
 
     /// Bytes of keys and values.
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.len()
     }
 
     /// Whether nothing is to be written.

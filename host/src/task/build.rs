@@ -1,5 +1,7 @@
 //! From a plan to a task that runs it.
 
+use super::origins::Origins;
+use super::outbox::SinkTopic;
 use super::{ChangelogOf, Input, Outbox, Step, Task, TaskId};
 use crate::operator::{
     Caller, Context, Effects, Folder, Function, GroupTable, Merge, Operator, Sink, Split, Stop, Table, TableFilter,
@@ -84,12 +86,12 @@ impl Blueprint {
             changelogs: self.changelogs(id),
             stores,
             plugins,
-            sinks,
+            sinks: sinks.into_iter().map(SinkTopic::new).collect(),
             dead_letter_topic: self.plan.dead_letter_topic.clone(),
             meets: meets(planned),
             outbox: Outbox::default(),
             turn: Turn::default(),
-            origins: Vec::new(),
+            origins: Origins::default(),
             effects: Effects::default(),
             turn_rows_max,
         })
@@ -150,11 +152,14 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn sink(&mut self, topic: &Topic) -> usize {
-        self.sinks.iter().position(|sink| sink == topic).unwrap_or_else(|| {
+    fn sink(&mut self, topic: &Topic) -> u32 {
+        let place = self.sinks.iter().position(|sink| sink == topic).unwrap_or_else(|| {
             self.sinks.push(topic.clone());
             self.sinks.len() - 1
-        })
+        });
+        #[expect(clippy::cast_possible_truncation, reason = "a plan has far fewer than 2^32 steps")]
+        let place = place as u32;
+        place
     }
 
     /// Opens an operator on the task's instance of its plugin.

@@ -31,11 +31,22 @@ pub struct Input {
 
 /// The records of one batch.
 #[derive(Debug)]
-struct Load {
-    bytes: Arc<Vec<u8>>,
-    records: std::vec::IntoIter<Record>,
+pub(super) struct Load {
+    /// What the records' cells are relative to.
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// All records that are to be processed.
+    pub(super) records: Arc<Vec<Record>>,
+    /// How many of them were taken.
+    pub(super) taken: usize,
     /// Offset after the batch, which may end in records that compaction took away.
     next: Offset,
+}
+
+impl Load {
+    /// The records that were not taken yet.
+    pub(super) fn waiting(&self) -> &[Record] {
+        self.records.get(self.taken..).unwrap_or_default()
+    }
 }
 
 impl Input {
@@ -82,7 +93,8 @@ impl Input {
                 }
             }
             let next = batch.last_offset().next();
-            self.loads.push_back(Load { bytes: Arc::clone(batch.payload()), records: records.into_iter(), next });
+            let (bytes, records) = (Arc::clone(batch.payload()), Arc::new(records));
+            self.loads.push_back(Load { bytes, records, taken: 0, next });
         }
         self.fetch = fetched.next;
         self.caught_up = false;
@@ -92,20 +104,22 @@ impl Input {
 
     /// The timestamp of the record at the head.
     pub fn head(&self) -> Option<Timestamp> {
-        self.loads.front()?.records.as_slice().first().map(|record| record.timestamp)
+        self.load()?.waiting().first().map(|record| record.timestamp)
     }
 
-    /// The batch at the head: its bytes, for the turn to share.
-    pub fn bytes(&self) -> Option<&Arc<Vec<u8>>> {
-        self.loads.front().map(|load| &load.bytes)
+    /// The batch at the head; it has records waiting.
+    pub(super) fn load(&self) -> Option<&Load> {
+        self.loads.front()
     }
 
-    /// Takes the record at the head off. Its cells are relative to [`Input::bytes`] as it was before the call.
-    pub fn take(&mut self) -> Option<Record> {
-        let record = self.loads.front_mut()?.records.next()?;
-        self.position = record.offset.next();
+    /// Takes so many records off the batch at the head.
+    pub(super) fn advance(&mut self, count: usize) {
+        let Some(load) = self.loads.front_mut() else { return };
+        load.taken += count;
+        if let Some(last) = load.taken.checked_sub(1).and_then(|last| load.records.get(last)) {
+            self.position = last.offset.next();
+        }
         self.settle();
-        Some(record)
     }
 
     /// Forgets what was fetched and goes back to `position`.
@@ -118,7 +132,7 @@ impl Input {
 
     /// Lets go of batches that are used up; with the last of them the position moves behind what compaction took away.
     fn settle(&mut self) {
-        while let Some(load) = self.loads.front().filter(|load| load.records.as_slice().is_empty()) {
+        while let Some(load) = self.loads.front().filter(|load| load.waiting().is_empty()) {
             self.position = self.position.max(load.next);
             self.loads.pop_front();
         }

@@ -11,21 +11,26 @@
 mod build;
 mod dead_letter;
 mod input;
+mod origins;
 mod outbox;
 mod restore;
 
 pub use build::{Assembly, Blueprint};
 pub use input::{Input, QUEUE_BYTES_MAX};
+pub use origins::Origin;
+use outbox::SinkTopic;
 pub use outbox::{BATCH_BYTES_MAX, Outbox, Topics};
 pub use restore::{Need, Progress, Restore};
 
-use crate::operator::{Context, Effects, Operator, Stop};
+use crate::operator::{Context, Effects, Emission, Operator, Stop, To};
 use crate::plugin::port::Instance;
-use crate::record::batch::{BatchBuilder, Record};
-use crate::record::{Cell, Chunk, Offset, Partition, Path, Row, Topic, TopicPartition, Turn, change};
+use crate::record::batch::BatchBuilder;
+use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change};
 use crate::store::KeyValueStore;
 use crate::topology::plan::{Input as From, Payload};
 use crate::transport::{Fetched, Transaction};
+use origins::{Origins, row_of};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,17 +52,6 @@ impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", self.subtopology, self.partition)
     }
-}
-
-/// An input record of the turn at hand.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Where it was read.
-    pub partition: TopicPartition,
-    /// Its offset.
-    pub offset: Offset,
-    /// The record itself.
-    pub row: Row,
 }
 
 /// A step at its place.
@@ -84,14 +78,14 @@ pub struct Task {
     stores: Vec<KeyValueStore>,
     changelogs: Vec<Option<ChangelogOf>>,
     plugins: Vec<Box<dyn Instance>>,
-    /// Topics of its sinks, by [`crate::operator::Emission::topic`].
-    sinks: Vec<Topic>,
+    /// Topics of its sinks, by the number in [`To::Sink`].
+    sinks: Vec<SinkTopic>,
     dead_letter_topic: Option<Topic>,
     /// Whether paths meet again, so that rows must know their ways.
     meets: bool,
     outbox: Outbox,
     turn: Turn,
-    origins: Vec<Origin>,
+    origins: Origins,
     effects: Effects,
     outputs: Vec<Vec<Vec<Row>>>,
     committed: Vec<Offset>,
@@ -222,32 +216,33 @@ impl Task {
     #[expect(clippy::indexing_slicing, reason = "choose gives an index of inputs, and outputs has an entry a step")]
     fn take(&mut self, index: usize, until: i64, taken: usize) -> Result<usize, Stop> {
         let input = &mut self.inputs[index];
-        let Some(buffer) = input.bytes().cloned() else { return Ok(0) };
-        let chunk = self.turn.arena.share(Arc::clone(&buffer));
+        let Some(load) = input.load() else { return Ok(0) };
+        let chunk = self.turn.arena.share(Arc::clone(&load.bytes));
         let rows = &mut self.outputs[input.step][0];
-        let mut bytes = 0;
-        while self.origins.len() < self.turn_rows_max && taken + bytes < TURN_BYTES_MAX {
-            let same = input.bytes().is_some_and(|bytes| Arc::ptr_eq(bytes, &buffer));
-            let Some(record) = input.head().filter(|head| same && *head <= until).and_then(|_| input.take()) else {
+        let first = self.origins.len();
+        let (mut count, mut bytes) = (0, 0);
+        for record in load.waiting().iter().take(self.turn_rows_max - first) {
+            if taken + bytes >= TURN_BYTES_MAX || record.timestamp > until {
                 break;
-            };
-            let partition = &input.partition;
+            }
             if record.timestamp < 0 {
-                let (partition, offset) = (partition.clone(), record.offset);
+                let (partition, offset) = (input.partition.clone(), record.offset);
                 return Err(Stop::Timestamp { partition, offset, timestamp: record.timestamp });
             }
             #[expect(clippy::cast_possible_truncation, reason = "bounded by TURN_ROWS_MAX")]
-            let row = row_of(&record, chunk, self.origins.len() as u32);
+            let row = row_of(record, chunk, (first + count) as u32);
             bytes += row.key.len() + row.value.len() + row.headers.len();
-            self.origins.push(Origin { partition: partition.clone(), offset: record.offset, row });
+            count += 1;
             rows.push(match input.payload {
                 Payload::Plain => row,
                 Payload::Change => changed(row, &mut self.turn).ok_or_else(|| Stop::Damaged {
-                    partition: partition.clone(),
+                    partition: input.partition.clone(),
                     reason: format!("the record at offset {} is no change of a table", record.offset),
                 })?,
             });
         }
+        self.origins.add(&input.partition, chunk, &load.records, load.taken, count);
+        input.advance(count);
         Ok(bytes)
     }
 
@@ -283,11 +278,20 @@ impl Task {
             emissions
                 .sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         }
-        for emission in &emissions {
-            let topic = emission.chosen.as_ref().or_else(|| self.sinks.get(emission.topic));
-            let Some(topic) = topic else { continue };
-            let place = self.outbox.topic(topic, topics)?;
-            self.outbox.push(place, &emission.row, &self.turn.arena, self.id.partition);
+        let chosen = std::mem::take(&mut self.effects.chosen);
+        let chosen: Vec<usize> =
+            chosen.iter().map(|topic| self.outbox.topic(topic, topics)).collect::<Result<_, _>>()?;
+        for Emission { to, row } in &emissions {
+            let place = match to {
+                To::Chosen(number) => chosen.get(*number as usize).copied(),
+                To::Sink(number) => match self.sinks.get_mut(*number as usize) {
+                    Some(sink) => Some(sink.place(&mut self.outbox, topics)?),
+                    None => None,
+                },
+            };
+            if let Some(place) = place {
+                self.outbox.push(place, row, &self.turn.arena, self.id.partition);
+            }
         }
         emissions.clear();
         self.effects.emissions = emissions;
@@ -304,8 +308,8 @@ impl Task {
         let paths = &self.turn.paths;
         dead.sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         for failure in &dead {
-            let Some(origin) = self.origins.get(failure.row.origin as usize) else { continue };
-            let row = dead_letter::letter(failure, origin, &mut self.turn);
+            let Some(origin) = self.origins.get(failure.row.origin) else { continue };
+            let row = dead_letter::letter(failure, &origin, &mut self.turn);
             self.outbox.push(place, &row, &self.turn.arena, self.id.partition);
         }
         Ok(dead.len())
@@ -351,19 +355,6 @@ impl Task {
     }
 }
 
-/// A record of a shared buffer as a row of the turn.
-fn row_of(record: &Record, chunk: Chunk, origin: u32) -> Row {
-    Row {
-        timestamp: record.timestamp,
-        origin,
-        path: Path::ROOT,
-        key: record.key.moved(chunk),
-        value: record.value.moved(chunk),
-        old: Cell::NULL,
-        headers: record.headers.moved(chunk),
-    }
-}
-
 /// A row whose value is a change, taken apart.
 fn changed(row: Row, turn: &mut Turn) -> Option<Row> {
     let (new, old) = change::cells(row.value, &turn.arena)?;
@@ -371,15 +362,29 @@ fn changed(row: Row, turn: &mut Turn) -> Option<Row> {
 }
 
 /// The rows that reach step `index`, in the order in which one record at a time would have brought them. Where an
-/// output has several readers, and where rows are spread over several outputs, each row notes which way it goes.
+/// output has several readers, and where rows are spread over several outputs, each row notes which way it goes; where
+/// there is nothing to note and nothing to merge, the rows are read where they lie.
 #[expect(clippy::indexing_slicing, reason = "the plan's inputs name earlier steps and their outputs")]
-fn arriving(steps: &[Step], index: usize, before: &[Vec<Vec<Row>>], meets: bool, turn: &mut Turn) -> Vec<Row> {
+fn arriving<'a>(
+    steps: &[Step],
+    index: usize,
+    before: &'a [Vec<Vec<Row>>],
+    meets: bool,
+    turn: &mut Turn,
+) -> Cow<'a, [Row]> {
     let step = &steps[index];
+    let spreads = |input: &From| meets && steps[input.step].readers[input.output] > 1;
+    if let [input] = step.inputs.as_slice()
+        && !spreads(input)
+        && !(meets && step.splits)
+    {
+        return Cow::Borrowed(&before[input.step][input.output]);
+    }
     let mut rows = Vec::new();
     for input in &step.inputs {
         let from = rows.len();
         rows.extend_from_slice(&before[input.step][input.output]);
-        if meets && steps[input.step].readers[input.output] > 1 {
+        if spreads(input) {
             note_way(&mut rows[from..], index, turn);
         }
     }
@@ -389,7 +394,7 @@ fn arriving(steps: &[Step], index: usize, before: &[Vec<Vec<Row>>], meets: bool,
     if meets && step.splits {
         note_way(&mut rows, index, turn);
     }
-    rows
+    Cow::Owned(rows)
 }
 
 /// Notes that these rows, the whole output of a step, go to step `reader`.

@@ -36,6 +36,31 @@ struct OutPartition {
     finished: Vec<Vec<u8>>,
 }
 
+/// The topic of a sink, and its place in the outbox once something was written to it.
+#[derive(Debug)]
+pub(super) struct SinkTopic {
+    pub(super) topic: Topic,
+    place: Option<usize>,
+}
+
+impl SinkTopic {
+    pub(super) const fn new(topic: Topic) -> Self {
+        Self { topic, place: None }
+    }
+
+    /// Its place; the topic is made if it has none.
+    pub(super) fn place(&mut self, outbox: &mut Outbox, topics: &mut dyn Topics) -> Result<usize, TransportError> {
+        match self.place {
+            Some(place) => Ok(place),
+            None => {
+                let place = outbox.topic(&self.topic, topics)?;
+                self.place = Some(place);
+                Ok(place)
+            }
+        }
+    }
+}
+
 impl Outbox {
     /// The place of a topic in this outbox.
     ///
@@ -56,7 +81,8 @@ impl Outbox {
         let Some(out) = self.topics.get_mut(place) else { return };
         let key = arena.get(row.key);
         #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "it was an i32")]
-        let partition = partition_for(key, input, out.partitions.len() as i32);
+        let count = out.partitions.len() as i32;
+        let partition = if count == 1 { Partition::new(0) } else { partition_for(key, input, count) };
         #[expect(clippy::cast_sign_loss, reason = "partition_for gives a partition in range")]
         let Some(out) = out.partitions.get_mut(partition.get() as usize) else { return };
         let before = out.open.size();
@@ -86,9 +112,12 @@ impl Outbox {
         self.bytes = 0;
     }
 
-    /// Forgets everything.
+    /// Forgets all records; topics keep their places.
     pub fn clear(&mut self) {
-        self.topics.clear();
+        for out in self.topics.iter_mut().flat_map(|out| &mut out.partitions) {
+            out.open.clear();
+            out.finished.clear();
+        }
         self.bytes = 0;
     }
 }

@@ -32,11 +32,13 @@ pub(super) fn count(
             Emit::OnCommit => store.set_pending(slot, timestamp, Some(value), arena.bytes(row.headers)),
             Emit::EveryUpdate => {
                 store.set(slot, timestamp, Some(value));
-                let new = arena.copy(Some(value));
                 // Kafka Streams takes the initial value for the old one the first time.
-                let (old, length) = format.write(number);
-                let old = arena.copy(old.get(..length));
-                changes.push(row, timestamp, new, old);
+                let (old, old_length) = format.write(number);
+                let both = arena.write(|chunk| {
+                    chunk.extend_from_slice(value);
+                    chunk.extend_from_slice(old.get(..old_length).unwrap_or_default());
+                });
+                changes.push(row, timestamp, both.part(0, length), both.part(length, old_length));
             }
         }
     }

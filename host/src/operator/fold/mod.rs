@@ -7,6 +7,7 @@ use super::table::store_of;
 use super::{Caller, Context, Operator, Stop, only};
 use crate::record::{Cell, Row, Timestamp};
 use crate::topology::plan::{CountFormat, Emit};
+use std::borrow::Cow;
 
 /// What computes the states.
 pub enum Function {
@@ -40,7 +41,7 @@ impl Operator for Folder {
     fn run(&mut self, rows: &[Row], cx: &mut Context<'_>, outputs: &mut [Vec<Row>]) -> Result<(), Stop> {
         let Self { function, store, emit, retract } = self;
         let mut changes = Changes { store: *store, emit: *emit, out: only(outputs) };
-        let kept: Vec<Row> = rows.iter().filter(|row| *retract || wanted(row, cx)).copied().collect();
+        let kept = if *retract { Cow::Borrowed(rows) } else { wanted(rows, cx) };
         match function {
             Function::Count(format) => count::count(&kept, *format, *retract, cx, &mut changes),
             Function::Guest(caller) => guest::fold(&kept, caller, *retract, cx, &mut changes),
@@ -70,13 +71,15 @@ impl Operator for Folder {
     }
 }
 
-/// Whether an aggregate over a stream takes the row; counts it if not.
-fn wanted(row: &Row, cx: &mut Context<'_>) -> bool {
-    let wanted = !row.key.is_null() && !row.value.is_null();
-    if !wanted {
-        cx.effects.dropped += 1;
+/// The rows that an aggregate over a stream takes; counts the others.
+fn wanted<'a>(rows: &'a [Row], cx: &mut Context<'_>) -> Cow<'a, [Row]> {
+    let wanted = |row: &Row| !row.key.is_null() && !row.value.is_null();
+    if rows.iter().all(wanted) {
+        return Cow::Borrowed(rows);
     }
-    wanted
+    let kept: Vec<Row> = rows.iter().filter(|row| wanted(row)).copied().collect();
+    cx.effects.dropped += (rows.len() - kept.len()) as u64;
+    Cow::Owned(kept)
 }
 
 /// Where an aggregate's changes go.

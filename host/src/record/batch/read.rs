@@ -194,9 +194,14 @@ impl Batch {
         *before = delta;
         let key = cell(bytes, at)?;
         let value = cell(bytes, at)?;
-        let size = headers::measure(bytes, *at)?;
-        let headers = if bytes.get(*at) == Some(&0) { Cell::EMPTY } else { stretch(*at, size)? };
-        *at += size;
+        let headers = if bytes.get(*at) == Some(&0) {
+            *at += 1;
+            Cell::EMPTY
+        } else {
+            let size = headers::measure(bytes, *at)?;
+            *at += size;
+            stretch(*at - size, size)?
+        };
         let offset = Offset::new(self.base_offset + delta);
         let timestamp = self.append_time.unwrap_or(timestamp);
         (*at == end).then_some(Record { offset, timestamp, key, value, headers })

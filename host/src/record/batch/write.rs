@@ -44,22 +44,30 @@ impl BatchBuilder {
 
     /// The batch, with base offset 0 and no producer; the builder is empty again.
     pub fn finish(&mut self) -> Vec<u8> {
-        let records = self.bytes.get(HEADER_BYTES..).unwrap_or_default();
-        let (codec, mut batch) = match self.compression {
-            Compression::None => (0, self.bytes.clone()),
-            Compression::Lz4 => (3, compressed(lz4(records))),
-            Compression::Zstd => (4, compressed(zstd::bulk::compress(records, 0))),
+        let records = || self.bytes.get(HEADER_BYTES..).unwrap_or_default();
+        let (codec, packed) = match self.compression {
+            Compression::None => (0, Vec::new()),
+            Compression::Lz4 => (3, compressed(lz4(records()))),
+            Compression::Zstd => (4, compressed(zstd::bulk::compress(records(), 0))),
         };
         // A writer into memory does not fail; should compression fail all the same, the records go as they are.
-        let codec = if batch.is_empty() { 0 } else { codec };
-        if batch.is_empty() {
-            batch.clone_from(&self.bytes);
-        }
+        let (codec, mut batch) = if packed.is_empty() {
+            let room = Vec::with_capacity(self.bytes.len());
+            (0, std::mem::replace(&mut self.bytes, room))
+        } else {
+            (codec, packed)
+        };
         self.fill(&mut batch, codec);
-        self.bytes.truncate(HEADER_BYTES);
+        self.clear();
+        batch
+    }
+
+    /// Forgets the records.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.resize(HEADER_BYTES, 0);
         self.count = 0;
         self.max_timestamp = i64::MIN;
-        batch
     }
 
     /// Fills the header in.

@@ -1,7 +1,7 @@
 //! How a store's local state stands to its changelog, and how it is changed without a transaction of its own: restored,
 //! or thrown away.
 
-use super::{KeyValueStore, pack};
+use super::KeyValueStore;
 use crate::record::{Offset, Timestamp};
 use crate::store::{Family, StoreError, Writes};
 
@@ -49,7 +49,7 @@ impl KeyValueStore {
 
     /// Notes that it holds what the changelog says before `offset`.
     pub fn note(&self, writes: &mut Writes, offset: Offset) {
-        writes.put(Family::Meta, self.checkpoint_key(), offset.get().to_be_bytes().to_vec());
+        writes.put(Family::Meta, self.checkpoint_key(), offset.get().to_be_bytes());
     }
 
     /// Whether nothing is committed.
@@ -75,9 +75,10 @@ impl KeyValueStore {
 
     /// Writes a changelog's record into the local state, past the open transaction, which must be empty.
     pub fn load(&self, writes: &mut Writes, key: &[u8], timestamp: Timestamp, value: Option<&[u8]>) {
+        let key = [&self.prefix[..], key];
         match value {
-            Some(value) => writes.put(Family::KeyValue, self.full(key), pack(timestamp, value)),
-            None => writes.delete(Family::KeyValue, self.full(key)),
+            Some(value) => writes.put_parts(Family::KeyValue, &key, &[&timestamp.to_be_bytes(), value]),
+            None => writes.delete_parts(Family::KeyValue, &key),
         }
     }
 

@@ -198,10 +198,11 @@ impl KeyValueStore {
         for slot in self.dirty_by_key() {
             let cell = self.cell(slot);
             let value = cell.exists.then_some(cell.value.as_slice());
+            let key = [&self.prefix[..], &cell.key];
             match value {
-                Some(value) => writes.put(Family::KeyValue, self.full(&cell.key), pack(cell.timestamp, value)),
+                Some(value) => writes.put_parts(Family::KeyValue, &key, &[&cell.timestamp.to_be_bytes(), value]),
                 None if crate::fault::is("deletes-are-lost") => {}
-                None => writes.delete(Family::KeyValue, self.full(&cell.key)),
+                None => writes.delete_parts(Family::KeyValue, &key),
             }
             let silent = value.is_none() && crate::fault::is("changelog-skips-deletes");
             if let Some(changelog) = changelog.as_mut().filter(|_| !silent) {
@@ -248,10 +249,6 @@ impl KeyValueStore {
 /// What a store's number is given for.
 fn number_of(app: &str, name: &str) -> String {
     format!("store/{app}/{name}")
-}
-
-fn pack(timestamp: Timestamp, value: &[u8]) -> Vec<u8> {
-    [&timestamp.to_be_bytes(), value].concat()
 }
 
 fn unpack(stored: &[u8]) -> Option<(Timestamp, &[u8])> {

@@ -106,14 +106,14 @@ impl EmbeddedLog {
                     return false;
                 }
                 start = start.max(batch.last.next());
-                writes.delete(Family::Log, key.to_vec());
+                writes.delete(Family::Log, key);
                 (count, bytes) = (count + 1, bytes + value.len() as u64);
                 count < BATCHES_AT_ONCE
             })?;
             // A reader must find that the log begins later before it finds a gap.
             let moved = self.state().starts.insert(partition.clone(), start) != Some(start);
             if moved {
-                writes.put(Family::Meta, start_key(partition), start.get().to_be_bytes().to_vec());
+                writes.put(Family::Meta, start_key(partition), start.get().to_be_bytes());
             }
             if !writes.is_empty() {
                 self.db.apply(&writes, false)?;

@@ -222,9 +222,9 @@ impl Slice {
             self.writes.delete(Family::Log, key);
         }
         if group.batch.count() == 0 {
-            self.writes.delete(Family::Log, base.to_vec());
+            self.writes.delete(Family::Log, base);
         } else {
-            self.writes.put(Family::Log, base.to_vec(), group.batch.finish());
+            self.writes.put(Family::Log, base, group.batch.finish());
         }
     }
 }

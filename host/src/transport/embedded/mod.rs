@@ -276,15 +276,17 @@ impl Transport for EmbeddedLog {
         for ((partition, bytes), number) in outputs {
             let known = state.ends.get(partition).copied().unwrap_or(Offset::new(0));
             let base = *ends.entry(partition).or_insert(known);
-            let mut bytes = bytes.clone();
-            batch::set_base_offset(&mut bytes, base);
-            let summary =
-                batch::summary(&bytes).ok_or_else(|| TransportError::Corrupt("an output is no batch".into()))?;
-            ends.insert(partition, summary.last.next());
+            let no_batch = || TransportError::Corrupt("an output is no batch".into());
+            let summary = batch::summary(bytes).ok_or_else(no_batch)?;
+            let last = base.get() + (summary.last.get() - summary.base.get());
+            ends.insert(partition, Offset::new(last).next());
             if state.sizes.contains_key(partition) {
                 grown.push((partition, bytes.len() as u64));
             }
-            writes.put(Family::Log, place(number, partition, base).to_vec(), bytes);
+            // A batch begins with its base offset, which is known only now.
+            let base_offset = base.get().to_be_bytes();
+            let rest = bytes.get(base_offset.len()..).ok_or_else(no_batch)?;
+            writes.put_parts(Family::Log, &[&place(number, partition, base)], &[&base_offset, rest]);
         }
         if fault::is("state-before-commit") {
             self.tear(&transaction.state)?;
@@ -293,11 +295,11 @@ impl Transport for EmbeddedLog {
             self.tear(&std::mem::take(&mut writes))?;
         }
         for (partition, offset) in &transaction.offsets {
-            writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes().to_vec());
+            writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes());
         }
         for (partition, key) in &transaction.checkpoints {
             let end = ends.get(partition).or_else(|| state.ends.get(partition)).copied().unwrap_or(Offset::new(0));
-            writes.put(Family::Meta, key.clone(), end.get().to_be_bytes().to_vec());
+            writes.put(Family::Meta, key.clone(), end.get().to_be_bytes());
         }
         writes.append(&transaction.state);
         crate::killpoint::pass("embedded-before-write");

@@ -1,0 +1,83 @@
+//! The input records of the turn at hand, for those who ask where a row came from: few do, so that nothing is copied.
+
+use crate::record::batch::Record;
+use crate::record::{Cell, Chunk, Offset, Path, Row, TopicPartition};
+use std::sync::Arc;
+
+/// An input record.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where it was read.
+    pub partition: TopicPartition,
+    /// Its offset.
+    pub offset: Offset,
+    /// The record itself.
+    pub row: Row,
+}
+
+/// The input records of a turn, as runs of records of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    runs: Vec<Run>,
+    records: usize,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// The turn's number of its first record.
+    first: usize,
+    partition: TopicPartition,
+    chunk: Chunk,
+    records: Arc<Vec<Record>>,
+    /// Its first record's place in the batch.
+    from: usize,
+}
+
+impl Origins {
+    /// Number of records.
+    pub(super) const fn len(&self) -> usize {
+        self.records
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.runs.clear();
+        self.records = 0;
+    }
+
+    /// Adds `count` records of a batch, from `from` on, whose bytes are the turn's `chunk`.
+    pub(super) fn add(
+        &mut self,
+        partition: &TopicPartition,
+        chunk: Chunk,
+        records: &Arc<Vec<Record>>,
+        from: usize,
+        count: usize,
+    ) {
+        let (partition, records) = (partition.clone(), Arc::clone(records));
+        self.runs.push(Run { first: self.records, partition, chunk, records, from });
+        self.records += count;
+    }
+
+    /// The record with this number.
+    pub(super) fn get(&self, number: u32) -> Option<Origin> {
+        let after = self.runs.partition_point(|run| run.first <= number as usize);
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        let record = run.records.get(run.from + (number as usize - run.first))?;
+        let row = row_of(record, run.chunk, number);
+        Some(Origin { partition: run.partition.clone(), offset: record.offset, row })
+    }
+}
+
+/// A record of a shared buffer as a row of the turn.
+pub(super) fn row_of(record: &Record, chunk: Chunk, origin: u32) -> Row {
+    Row {
+        timestamp: record.timestamp,
+        origin,
+        path: Path::ROOT,
+        key: record.key.moved(chunk),
+        value: record.value.moved(chunk),
+        old: Cell::NULL,
+        headers: record.headers.moved(chunk),
+    }
+}
