@@ -13,7 +13,7 @@ const DOORS: [(&str, &[&str]); 10] = [
     ("jsonschema::", &["plugin/"]),
     ("clap::", &["cli/", "main.rs"]),
     ("toml::", &["topology/"]),
-    ("SystemTime", &["cli/"]),
+    ("SystemTime", &["cli/", "run/"]),
     ("crate::cli", &["main.rs"]),
     ("crate::run", &["cli/", "main.rs"]),
 ];

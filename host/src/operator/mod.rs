@@ -108,6 +108,18 @@ pub enum Stop {
         /// What is wrong.
         reason: String,
     },
+    /// Records were deleted before they were read, and the app is not to go on without them.
+    #[error(
+        "MS-R006: {partition} begins at offset {start}, but was read up to offset {asked} only, and auto-offset-reset is \"none\"; set it to \"earliest\" or \"latest\" under [guarantee] to go on without what was deleted"
+    )]
+    Gone {
+        /// The partition.
+        partition: crate::record::TopicPartition,
+        /// Where it would have been read on.
+        asked: crate::record::Offset,
+        /// Where it begins.
+        start: crate::record::Offset,
+    },
     /// The transport failed.
     #[error(transparent)]
     Transport(#[from] crate::transport::TransportError),

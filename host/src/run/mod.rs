@@ -1,6 +1,7 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod upkeep;
 
 pub use access::Access;
 
@@ -10,14 +11,15 @@ use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::store::{Db, KeyValueStore, StoreError};
 use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
 use crate::topology::plan::Plan;
-use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
+use crate::topology::{Manifest, OffsetReset, Problem, TopicSettings, Topology, check_calls, plan, render};
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Server;
-use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
+use crate::transport::{Cleanup, TopicSpec, Transaction, Transport, TransportError};
 use crate::worker::{Shared, Worker};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use upkeep::Upkeep;
 
 /// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
 const WORKER_STACK_BYTES: usize = 8 << 20;
@@ -53,6 +55,14 @@ pub enum RunError {
     /// Processing stopped.
     #[error("MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again")]
     Stopped(String),
+    /// Nothing says where to begin.
+    #[error(
+        "MS-R005: nothing was committed for {partition}, and auto-offset-reset is \"none\"; set it to \"earliest\" or \"latest\" under [guarantee]"
+    )]
+    NoOffset {
+        /// The partition.
+        partition: TopicPartition,
+    },
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -112,8 +122,17 @@ impl App {
     /// # Errors
     /// See [`RunError`].
     pub fn make_topics(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
-        for (topic, partitions) in &self.manifest.topics {
-            log.create_topic(&TopicSpec::new(topic.clone(), *partitions))?;
+        for (topic, settings) in &self.manifest.topics {
+            let spec = spec(topic, settings);
+            log.create_topic(&spec)?;
+            log.alter_topic(&spec)?;
+            match log.topic(topic)? {
+                Some(there) if there.partitions != spec.partitions => tracing::warn!(
+                    %topic, partitions = there.partitions, wanted = spec.partitions,
+                    "a topic keeps the number of partitions that it was made with"
+                ),
+                _ => {}
+            }
         }
         let plan: &Plan = &self.blueprint.plan;
         let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
@@ -211,6 +230,8 @@ impl App {
         // Without it tools cannot look in while the app runs; the app itself needs no socket.
         let _server = Server::start(db, log)
             .inspect_err(|error| tracing::warn!("no socket for topic and state commands beside this host: {error}"));
+        let _upkeep = Upkeep::start(log.clone());
+        let repartitions = Arc::new(self.repartitions());
         let threads: Vec<_> = tasks
             .into_iter()
             .enumerate()
@@ -221,6 +242,9 @@ impl App {
                     log: log.clone(),
                     tasks,
                     commit_interval: self.manifest.settings.commit_interval,
+                    offset_reset: self.manifest.settings.auto_offset_reset,
+                    repartitions: Arc::clone(&repartitions),
+                    purge_interval: self.manifest.settings.purge_interval,
                     until_end,
                     shared: Arc::clone(shared),
                 };
@@ -240,19 +264,57 @@ impl App {
         result
     }
 
+    /// Topics between subtopologies: only this app reads them.
+    fn repartitions(&self) -> BTreeSet<Topic> {
+        let parts = self.blueprint.plan.subtopologies.iter();
+        parts.flat_map(|part| &part.repartitions).map(|spec| spec.topic.clone()).collect()
+    }
+
+    /// Where a partition is read on.
+    fn position(&self, partition: &TopicPartition, log: &mut EmbeddedLog) -> Result<Offset, RunError> {
+        let (start, end) = log.bounds(partition)?;
+        let committed = log.committed(&self.manifest.app, partition)?;
+        if let Some(position) = committed.filter(|position| *position <= end) {
+            return Ok(position);
+        }
+        if let Some(committed) = committed {
+            tracing::warn!(%partition, %committed, %end, "the topic is shorter than what was read of it; was it made anew?");
+        }
+        let reset = self.manifest.settings.auto_offset_reset;
+        match reset {
+            OffsetReset::Latest if !self.repartitions().contains(&partition.topic) => {
+                // Kept, so that a restart before the first record does not begin later still.
+                let offsets = vec![(partition.clone(), end)];
+                log.commit(&self.manifest.app, &Transaction { offsets, ..Transaction::default() })?;
+                Ok(end)
+            }
+            OffsetReset::None if !self.repartitions().contains(&partition.topic) => {
+                Err(RunError::NoOffset { partition: partition.clone() })
+            }
+            _ => Ok(start),
+        }
+    }
+
     fn assemble(&self, id: TaskId, db: &Db, log: &mut EmbeddedLog) -> Result<Assembly, RunError> {
-        let app = &self.manifest.app;
+        let app = self.manifest.app.as_str();
         let stores = self.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
         let stores = stores.iter().map(|store| KeyValueStore::open(db, app, &store.name, id.partition.get()));
         let stores = stores.collect::<Result<Vec<_>, _>>()?;
         let mut inputs = Vec::new();
         for source in self.blueprint.sources(id.subtopology) {
             let partition = TopicPartition::new(source.topic, id.partition);
-            let position = log.committed(app, &partition)?.unwrap_or(Offset::new(0));
+            let position = self.position(&partition, log)?;
             inputs.push(Input::new(partition, source.step, source.payload, position));
         }
         Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
     }
+}
+
+/// What the manifest says of a topic, for the transport.
+fn spec(topic: &Topic, settings: &TopicSettings) -> TopicSpec {
+    let TopicSettings { partitions, compact, retention, retention_bytes } = *settings;
+    let cleanup = if compact { Cleanup::Compact } else { Cleanup::Delete };
+    TopicSpec { name: topic.clone(), partitions, cleanup, retention, retention_bytes }
 }
 
 /// Opens a data directory and its log.

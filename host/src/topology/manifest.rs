@@ -2,7 +2,8 @@
 
 use super::plugin_spec::{PluginSpec, plugin_spec};
 use super::problem::nearest;
-use super::{NodeSpec, Problem};
+use super::topic::Wrong;
+use super::{NodeSpec, OffsetReset, Problem, TopicSettings};
 use crate::record::Topic;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,8 +20,8 @@ pub struct Manifest {
     pub plugins: BTreeMap<String, PluginSpec>,
     /// Nodes, in the order in which they are declared.
     pub nodes: Vec<NodeSpec>,
-    /// Topics to make if they are not there, with their number of partitions.
-    pub topics: BTreeMap<Topic, i32>,
+    /// Topics to make if they are not there, and how they are kept.
+    pub topics: BTreeMap<Topic, TopicSettings>,
     /// Settings.
     pub settings: Settings,
 }
@@ -32,6 +33,10 @@ pub struct Settings {
     pub exactly_once: bool,
     /// Time between commits.
     pub commit_interval: Duration,
+    /// Time between two deletions of what is processed in repartition topics.
+    pub purge_interval: Duration,
+    /// Where a source is read from when nothing is known of where it was read to, or that is gone.
+    pub auto_offset_reset: OffsetReset,
     /// Policy of nodes that name none.
     pub on_error: Option<String>,
     /// Where dead letters go.
@@ -43,12 +48,15 @@ impl Default for Settings {
         Self {
             exactly_once: true,
             commit_interval: Duration::from_millis(100),
+            purge_interval: Duration::from_secs(30),
+            auto_offset_reset: OffsetReset::Earliest,
             on_error: None,
             dead_letter_topic: None,
         }
     }
 }
 
+const GUARANTEES: [&str; 4] = ["processing", "commit-interval", "auto-offset-reset", "repartition-purge-interval"];
 const SECTIONS: [&str; 7] = ["manifest", "app", "plugin", "node", "topic", "guarantee", "errors"];
 
 impl Manifest {
@@ -103,15 +111,16 @@ impl Manifest {
                 self.plugins.insert(plugin.name.into(), plugin_spec(plugin, problems));
             }),
             "topic" => field.entries(problems, |topic, problems| {
-                let mut partitions = 1;
+                let mut settings = TopicSettings::default();
                 for inner in topic.fields() {
-                    match (inner.name, inner.json().as_i64().and_then(|count| i32::try_from(count).ok())) {
-                        ("partitions", Some(count)) if count > 0 => partitions = count,
-                        ("partitions", _) => problems.push(inner.wrong("a number from 1 on, such as 4")),
-                        _ => problems.push(inner.unknown(&["partitions"])),
+                    if let Err(problem) = settings.read(inner.name, &inner.json()) {
+                        problems.push(match problem {
+                            Wrong::Value(wanted) => inner.wrong(wanted),
+                            Wrong::Key => inner.unknown(&super::topic::KEYS),
+                        });
                     }
                 }
-                self.topics.insert(Topic::new(topic.name), partitions);
+                self.topics.insert(Topic::new(topic.name), settings);
             }),
             "guarantee" => field.fields().for_each(|inner| self.guarantee(&inner, problems)),
             "errors" => field.fields().for_each(|inner| self.errors(&inner, problems)),
@@ -128,7 +137,17 @@ impl Manifest {
                 Some(interval) => self.settings.commit_interval = interval,
                 None => problems.push(field.wrong("a duration such as \"100ms\", \"10s\" or \"5m\"")),
             },
-            _ => problems.push(field.unknown(&["processing", "commit-interval"])),
+            // Kafka Streams' `repartition.purge.interval.ms`.
+            ("repartition-purge-interval", text) => match text.and_then(duration) {
+                Some(interval) => self.settings.purge_interval = interval,
+                None => problems.push(field.wrong("a duration such as \"30s\"")),
+            },
+            // Kafka's `auto.offset.reset`.
+            ("auto-offset-reset", text) => match text.and_then(OffsetReset::parse) {
+                Some(reset) => self.settings.auto_offset_reset = reset,
+                None => problems.push(field.wrong("\"earliest\", \"latest\" or \"none\"")),
+            },
+            _ => problems.push(field.unknown(&GUARANTEES)),
         }
     }
 

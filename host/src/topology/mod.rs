@@ -13,6 +13,7 @@ mod ops;
 pub mod plan;
 mod plugin_spec;
 mod problem;
+mod topic;
 
 pub use calls::check_calls;
 pub use describe::{Format, describe};
@@ -21,6 +22,7 @@ pub use manifest::{Manifest, Settings};
 pub use ops::Kind;
 pub use plugin_spec::PluginSpec;
 pub use problem::{Problem, render};
+pub use topic::{OffsetReset, TopicSettings};
 
 use crate::record::Topic;
 use plan::OnError;

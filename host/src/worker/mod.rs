@@ -5,8 +5,10 @@ mod restore;
 use crate::operator::Stop;
 use crate::record::Topic;
 use crate::task::{Task, Topics};
+use crate::topology::OffsetReset;
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -70,6 +72,12 @@ pub struct Worker {
     pub tasks: Vec<Task>,
     /// Time between commits.
     pub commit_interval: Duration,
+    /// Where it goes on where the log begins later than it was asked to read.
+    pub offset_reset: OffsetReset,
+    /// Topics that only this app reads: what is processed and committed is deleted from them, so often.
+    pub repartitions: Arc<BTreeSet<Topic>>,
+    /// Time between two such deletions.
+    pub purge_interval: Duration,
     /// Whether to end when all input is processed and committed.
     pub until_end: bool,
     /// What it shares with the others.
@@ -103,6 +111,7 @@ impl Worker {
             return Ok(());
         }
         let mut last_commit = Instant::now();
+        let mut last_purge = Instant::now();
         let mut uncommitted = false;
         loop {
             let version = self.log.version();
@@ -115,6 +124,10 @@ impl Worker {
                 self.commit()?;
                 uncommitted = false;
                 last_commit = Instant::now();
+            }
+            if !uncommitted && last_purge.elapsed() >= self.purge_interval {
+                self.purge();
+                last_purge = Instant::now();
             }
             if stopping {
                 return Ok(());
@@ -144,16 +157,9 @@ impl Worker {
     /// Fetches what there is room for and takes every task through one turn. Says whether anything was done.
     fn step(&mut self) -> Result<bool, Stop> {
         let mut progressed = false;
-        for task in &mut self.tasks {
-            for index in 0..task.inputs().len() {
-                let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
-                let (partition, from) = (input.partition.clone(), input.fetch);
-                crate::killpoint::pass("before-fetch");
-                let fetched = self.log.fetch(&partition, from, FETCH_BYTES)?;
-                crate::killpoint::pass("fetched");
-                progressed |= fetched.is_some();
-                task.feed(index, fetched)?;
-            }
+        for number in 0..self.tasks.len() {
+            progressed |= self.fill(number)?;
+            let Some(task) = self.tasks.get_mut(number) else { break };
             crate::killpoint::pass("before-turn");
             let turned = task.turn(&mut self.log)?;
             crate::killpoint::pass("after-turn");
@@ -163,6 +169,49 @@ impl Worker {
             self.shared.dead_letters.fetch_add(turned.dead_letters as u64, Ordering::Relaxed);
         }
         Ok(progressed)
+    }
+
+    /// Fetches what a task has room for. Says whether there was anything.
+    fn fill(&mut self, number: usize) -> Result<bool, Stop> {
+        let Some(task) = self.tasks.get_mut(number) else { return Ok(false) };
+        let mut found = false;
+        for index in 0..task.inputs().len() {
+            let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
+            let (partition, from) = (input.partition.clone(), input.fetch);
+            crate::killpoint::pass("before-fetch");
+            let fetched = match self.log.fetch(&partition, from, FETCH_BYTES) {
+                Err(TransportError::OutOfRange { asked, start, .. }) => {
+                    let internal = self.repartitions.contains(&partition.topic);
+                    let position = match self.offset_reset {
+                        OffsetReset::Latest if !internal => self.log.bounds(&partition)?.1,
+                        OffsetReset::None if !internal => return Err(Stop::Gone { partition, asked, start }),
+                        _ => start,
+                    };
+                    tracing::warn!(%partition, %asked, %position, "records were deleted before they were read");
+                    task.skip_to(index, position);
+                    // Something is to be committed: the new position.
+                    found = true;
+                    self.log.fetch(&partition, position, FETCH_BYTES)?
+                }
+                other => other?,
+            };
+            crate::killpoint::pass("fetched");
+            found |= fetched.is_some();
+            task.feed(index, fetched)?;
+        }
+        Ok(found)
+    }
+
+    /// Deletes from repartition topics what is processed; nothing may be uncommitted. What cannot be deleted now can be later.
+    fn purge(&mut self) {
+        for input in self.tasks.iter().flat_map(Task::inputs) {
+            if self.repartitions.contains(&input.partition.topic) {
+                let deleted = self.log.delete_records(&input.partition, input.position);
+                if let Err(error) = deleted {
+                    tracing::warn!(partition = %input.partition, "processed records were not deleted: {error}");
+                }
+            }
+        }
     }
 
     /// Commits all tasks in one transaction.

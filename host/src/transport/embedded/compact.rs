@@ -16,14 +16,16 @@ use std::sync::Arc;
 
 /// How long a deletion is kept after the first pass over it, milliseconds: Kafka's default of `delete.retention.ms`.
 pub(super) const DELETE_RETENTION: Timestamp = 24 * 3600 * 1000;
+// Unit tests have small limits, so that a short tape meets them all.
+
 /// Records that must have come since the last pass, at least, before another is worth it.
-pub(super) const DIRTY_RECORDS_MIN: u64 = 1000;
+const DIRTY_RECORDS_MIN: u64 = if cfg!(test) { 8 } else { 1000 };
 /// Keys that one pass learns, at most: about 10 MB. What comes after them waits for the next pass.
-const KEYS_MAX: usize = 1 << 18;
+const KEYS_MAX: usize = if cfg!(test) { 7 } else { 1 << 18 };
 /// Bytes read before what was rewritten is applied: small enough not to hold up a commit.
-const SLICE_BYTES: usize = 1 << 20;
+const SLICE_BYTES: usize = if cfg!(test) { 1000 } else { 1 << 20 };
 /// Bytes after which a rewritten batch is closed, as tasks close theirs.
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = if cfg!(test) { 600 } else { 256 * 1024 };
 
 /// Sixteen bytes of a key's SHA-256: no two keys that anyone can find have the same.
 type Digested = [u8; 16];

@@ -361,4 +361,6 @@ fn offset_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod clean_tests;
+#[cfg(test)]
 mod tests;

@@ -2,11 +2,11 @@ use super::*;
 use crate::record::batch::{BatchBuilder, Compression};
 use crate::store::Settings;
 
-fn partition(number: i32) -> TopicPartition {
+pub(super) fn partition(number: i32) -> TopicPartition {
     TopicPartition::new(Topic::new("t"), Partition::new(number))
 }
 
-fn batch(values: &[&str], timestamp: i64) -> Vec<u8> {
+pub(super) fn batch(values: &[&str], timestamp: i64) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None);
     for (later, value) in (0i64..).zip(values) {
         builder.append(timestamp + later, None, Some(value.as_bytes()), &[]);
@@ -14,7 +14,7 @@ fn batch(values: &[&str], timestamp: i64) -> Vec<u8> {
     builder.finish()
 }
 
-fn append(log: &mut EmbeddedLog, outputs: Vec<(TopicPartition, Vec<u8>)>) {
+pub(super) fn append(log: &mut EmbeddedLog, outputs: Vec<(TopicPartition, Vec<u8>)>) {
     let transaction = Transaction { outputs, offsets: vec![(partition(0), Offset::new(7))], ..Transaction::default() };
     log.commit("group", &transaction).unwrap();
 }

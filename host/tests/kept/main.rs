@@ -1,0 +1,150 @@
+//! What an app does about records that are gone, and what it lets go of itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use millstream::record::batch::{BatchBuilder, Batches, Compression};
+use millstream::record::{Offset, Partition, Topic, TopicPartition};
+use millstream::run::{App, open};
+use millstream::transport::embedded::EmbeddedLog;
+use millstream::transport::{Transaction, Transport};
+use millstream::worker::Shared;
+use std::path::Path;
+use std::sync::Arc;
+
+const MANIFEST: &str = r#"
+manifest = 1
+app = "app"
+[guarantee]
+auto-offset-reset = "RESET"
+repartition-purge-interval = "0ms"
+[topic.in]
+retention-bytes = "1MiB"
+[node.lines]
+op = "stream"
+topic = "in"
+[node.again]
+op = "repartition"
+from = "lines"
+[node.out]
+op = "to"
+from = "again"
+topic = "out"
+"#;
+
+fn place(topic: &str) -> TopicPartition {
+    TopicPartition::new(Topic::new(topic), Partition::new(0))
+}
+
+fn app(directory: &Path, reset: &str) -> App {
+    let path = directory.join("millstream.toml");
+    std::fs::write(&path, MANIFEST.replace("RESET", reset)).unwrap();
+    App::load(&path, false).unwrap()
+}
+
+fn append(log: &mut EmbeddedLog, values: &[&str]) {
+    for value in values {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(1, Some(b"k"), Some(value.as_bytes()), &[]);
+        let outputs = vec![(place("in"), builder.finish())];
+        log.commit("test", &Transaction { outputs, ..Transaction::default() }).unwrap();
+    }
+}
+
+/// Runs to the end of the input; says what went wrong.
+fn run(directory: &Path, reset: &str) -> Result<(), String> {
+    let app = app(directory, reset);
+    let (db, mut log) = open(&directory.join("data"), false).unwrap();
+    app.run(&db, &mut log, 1, true, &Shared::new(1)).map_err(|error| error.to_string())
+}
+
+/// What an app did with the input: its outputs so far.
+fn outputs(directory: &Path) -> Vec<String> {
+    let (_, mut log) = open(&directory.join("data"), false).unwrap();
+    if log.topic(&Topic::new("out")).unwrap().is_none() {
+        return Vec::new();
+    }
+    let Some(fetched) = log.fetch(&place("out"), Offset::new(0), 1 << 20).unwrap() else { return Vec::new() };
+    let mut all = Vec::new();
+    for batch in Batches::new(Arc::new(fetched.batches)).map(Result::unwrap) {
+        for record in batch.records().map(Result::unwrap) {
+            all.push(String::from_utf8(record.value.of(batch.payload()).unwrap().to_vec()).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn a_source_begins_where_the_manifest_says() {
+    for (reset, expected) in [("earliest", vec!["c", "d"]), ("latest", vec!["d"])] {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+        app(directory.path(), reset).make_topics(&mut log).unwrap();
+        append(&mut log, &["a", "b", "c"]);
+        log.delete_records(&place("in"), Offset::new(2)).unwrap();
+        drop(log);
+        let refused = run(directory.path(), "none").unwrap_err();
+        assert!(refused.starts_with("MS-R005") && refused.contains("in-0"), "{refused}");
+        run(directory.path(), reset).unwrap();
+        if reset == "latest" {
+            assert_eq!(outputs(directory.path()), [""; 0]);
+        }
+        append(&mut open(&directory.path().join("data"), false).unwrap().1, &["d"]);
+        run(directory.path(), "earliest").unwrap();
+        // That the first run began at the end is kept, although it processed nothing.
+        assert_eq!(outputs(directory.path()), expected, "{reset}");
+    }
+}
+
+#[test]
+fn records_that_are_gone_are_skipped_or_stopped_at() {
+    for (reset, expected) in [("earliest", vec!["a", "e", "f", "g"]), ("latest", vec!["a", "g"])] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        run(at, reset).unwrap();
+        append(&mut open(&at.join("data"), false).unwrap().1, &["a"]);
+        run(at, reset).unwrap();
+        {
+            let (_, mut log) = open(&at.join("data"), false).unwrap();
+            append(&mut log, &["b", "c", "d", "e", "f"]);
+            log.delete_records(&place("in"), Offset::new(4)).unwrap();
+        }
+        let refused = run(at, "none").unwrap_err();
+        assert!(
+            refused.contains("MS-R006") && refused.contains("offset 4") && refused.contains("offset 1"),
+            "{refused}"
+        );
+        assert_eq!(outputs(at), ["a"], "what cannot go on changes nothing");
+        run(at, reset).unwrap();
+        append(&mut open(&at.join("data"), false).unwrap().1, &["g"]);
+        run(at, reset).unwrap();
+        assert_eq!(outputs(at), expected, "{reset}");
+    }
+}
+
+#[test]
+fn a_repartition_topic_holds_what_is_not_processed_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    run(at, "earliest").unwrap();
+    for round in 1..4i64 {
+        append(&mut open(&at.join("data"), false).unwrap().1, &["a", "b"]);
+        run(at, "earliest").unwrap();
+        let (_, mut log) = open(&at.join("data"), false).unwrap();
+        let bounds = log.bounds(&place("app-again-repartition")).unwrap();
+        assert_eq!(bounds, (Offset::new(2 * round), Offset::new(2 * round)));
+        assert_eq!(log.bounds(&place("in")).unwrap(), (Offset::new(0), Offset::new(2 * round)));
+    }
+    assert_eq!(outputs(at).len(), 6);
+}
+
+#[test]
+fn settings_reach_topics_that_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+    log.create_topic(&millstream::transport::TopicSpec::new(Topic::new("in"), 3)).unwrap();
+    drop(log);
+    let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+    app(directory.path(), "earliest").make_topics(&mut log).unwrap();
+    let spec = log.topic(&Topic::new("in")).unwrap().unwrap();
+    assert_eq!((spec.partitions, spec.retention_bytes), (3, Some(1 << 20)));
+}
