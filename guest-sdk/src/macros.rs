@@ -1,132 +1,258 @@
-//! The macros that authors write.
+//! The macro that authors write, and what it is made of.
 
-/// Declares a struct of parameters, read from the node's `params`. Names in the manifest are kebab-case; a member
-/// with `= value` may be left out.
+/// Declares the plugin: its operators by kind and name, each over a function or a type.
 ///
+/// ```text
+/// /// What it does, for people.
+/// KIND "name" = FUNCTION;
+/// KIND "name" (Params) = FUNCTION;                 with parameters, which the function takes first
+/// KIND "name" -> ["even", "odd"] = FUNCTION;       with named outputs (flat maps and processors)
 /// ```
-/// millstream::parameters! {
-///     /// How to split.
-///     pub struct Split {
-///         "lower-case" lower_case: bool = false,
-///     }
-/// }
-/// # fn main() {}
-/// ```
-#[macro_export]
-macro_rules! parameters {
-    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($key:literal $member:ident : $type:ty $(= $absent:expr)?),* $(,)? }) => {
-        $(#[$doc])*
-        $vis struct $name { $(#[doc = $key] pub $member: $type),* }
-
-        impl $crate::Parameters for $name {
-            fn read(params: &$crate::__private::Value) -> ::std::result::Result<Self, String> {
-                Ok(Self { $($member: $crate::__private::member::<$type>(params, $key, $crate::parameters!(@absent $($absent)?))?),* })
-            }
-
-            fn schema() -> String {
-                let properties: &[(&str, &str)] = &[$(($key, <$type as $crate::ParameterValue>::TYPE)),*];
-                let properties: Vec<String> = properties.iter().map(|(key, kind)| format!("{key:?}:{{\"type\":{kind:?}}}")).collect();
-                format!("{{\"type\":\"object\",\"properties\":{{{}}}}}", properties.join(","))
-            }
-        }
-    };
-    (@absent) => { None };
-    (@absent $absent:expr) => { Some($absent) };
-}
-
-/// Declares the plugin: its operators by kind and name, each over a function. See the crate's page.
+///
+/// | kind | its function |
+/// |---|---|
+/// | `filter` | `fn(Record) -> bool` |
+/// | `map_values` | `fn(Record) -> value` |
+/// | `select_key` | `fn(Record) -> key` |
+/// | `map` | `fn(Record) -> (key, value)` |
+/// | `flat_map`, `flat_map_values` | `fn(Record, &mut Out)` |
+/// | `peek` | `fn(Record)` |
+/// | `extract_topic` | `fn(Record) -> text` |
+/// | `extract_timestamp` | `fn(Record, partition_time: i64) -> i64` |
+/// | `aggregate` | a value that is an [`Aggregate`](crate::Aggregate); with parameters, a function that makes one of them |
+/// | `reduce` | `fn(aggregate: &[u8], value: Option<&[u8]>) -> value`; over tables `= add, subtract = take_off` |
+/// | `join` | `fn(left: Option<Record>, right: Option<Record>) -> value` |
+/// | `process`, `process_values` | `fn(&Opening) -> Result<impl Processor, Failed>`; with parameters, they come second |
+/// | `migrate` | `fn(Old, Record) -> value`: turns a state of an older schema of the operator of this name |
+///
+/// Any of them may return a `Result`: an error sets the record aside by the node's policy, and the rest goes on.
+///
+/// The component exports what its kinds need and nothing else.
 #[macro_export]
 macro_rules! plugin {
-    ($($(#[doc = $doc:literal])* $kind:ident $name:literal $(($params:ty))? = $function:expr;)+) => {
-        #[doc(hidden)]
-        pub struct __Plugin;
+    ($(
+        $(#[doc = $doc:literal])*
+        $kind:ident $name:literal $(($params:ty))? $(-> [$($output:literal),+ $(,)?])? = $function:expr
+        $(, subtract = $subtract:expr)?;
+    )+) => {
+        /// The plugin's operators.
+        pub struct Operators;
 
-        impl $crate::Plugin for __Plugin {
+        impl $crate::Plugin for Operators {
             const ABOUT: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-            const ENTRIES: &'static [$crate::Entry] = &[$(
-                $crate::plugin!(@entry $kind [$($doc),*] $name ($($params)?) $function)
-            ),+];
+            const ENTRIES: &'static [$crate::Entry] = $crate::__entries!([] $(
+                [$kind [$($doc)*] $name [$($params)?] [$($($output)+)?] [$function] [$($subtract)?]]
+            )+);
+            const MIGRATIONS: &'static [(&'static str, $crate::Migration)] = $crate::__migrations!([] $([$kind $name $function])+);
         }
 
         #[cfg(target_family = "wasm")]
         const _: () = {
-            $crate::__exports!(__Plugin);
+            $crate::__exports!([- - - - -] $($kind)+);
         };
     };
+}
 
-    (@entry filter $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "filter" $docs $name $params (FilterNode) $f) };
-    (@entry map_values $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "map-values" $docs $name $params (ValueNode) $f) };
-    (@entry extract_topic $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "extract-topic" $docs $name $params (ValueNode) $f) };
-    (@entry select_key $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "select-key" $docs $name $params (KeyNode) $f) };
-    (@entry map $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "map" $docs $name $params (MapNode) $f) };
-    (@entry peek $docs:tt $name:literal $params:tt $f:expr) => { $crate::plugin!(@make "peek" $docs $name $params (EachNode) $f) };
-    (@entry fold $docs:tt $name:literal ($p:ty) $f:expr) => { $crate::plugin!(@make "aggregate" $docs $name ($p) (FoldNode) $f) };
-    (@entry flat_map_values $docs:tt $name:literal () $f:expr) => {
-        $crate::plugin!(@entry_of "flat-map-values" $docs $name () |_| Ok(Box::new($crate::FlatNode((), |_: &(), r: $crate::Record<'_>, o: &mut $crate::Out| $f(r, o), false))))
+/// The list of entries: every line but the migrations.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __entries {
+    ([$($entry:tt)*]) => { &[$($entry)*] };
+    ([$($entry:tt)*] [migrate $($skipped:tt)*] $($rest:tt)*) => { $crate::__entries!([$($entry)*] $($rest)*) };
+    ([$($entry:tt)*] [$($line:tt)*] $($rest:tt)*) => {
+        $crate::__entries!([$($entry)* $crate::__entry!($($line)*),] $($rest)*)
     };
-    (@entry flat_map_values $docs:tt $name:literal ($p:ty) $f:expr) => {
-        $crate::plugin!(@entry_of "flat-map-values" $docs $name ($p) |params| Ok(Box::new($crate::FlatNode($crate::__private::read::<$p>(params)?, $f, false))))
+}
+
+/// The list of migrations.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __migrations {
+    ([$($entry:tt)*]) => { &[$($entry)*] };
+    ([$($entry:tt)*] [migrate $name:literal $function:expr] $($rest:tt)*) => {
+        $crate::__migrations!([
+            $($entry)*
+            ($name, |old, state, bytes| $crate::__private::migrated($function(old, state), bytes)),
+        ] $($rest)*)
     };
-    (@entry flat_map $docs:tt $name:literal () $f:expr) => {
-        $crate::plugin!(@entry_of "flat-map" $docs $name () |_| Ok(Box::new($crate::FlatNode((), |_: &(), r: $crate::Record<'_>, o: &mut $crate::Out| $f(r, o), true))))
+    ([$($entry:tt)*] [$($skipped:tt)*] $($rest:tt)*) => { $crate::__migrations!([$($entry)*] $($rest)*) };
+}
+
+/// One line: which word of the contract it is, and which node does it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __entry {
+    (filter $($line:tt)*) => { $crate::__function!("filter" Filter $($line)*) };
+    (map_values $($line:tt)*) => { $crate::__function!("map-values" Value $($line)*) };
+    (select_key $($line:tt)*) => { $crate::__function!("select-key" Key $($line)*) };
+    (map $($line:tt)*) => { $crate::__function!("map" Map $($line)*) };
+    (flat_map $($line:tt)*) => { $crate::__function!("flat-map" Flat $($line)*) };
+    (flat_map_values $($line:tt)*) => { $crate::__function!("flat-map-values" Flat $($line)*) };
+    (peek $($line:tt)*) => { $crate::__function!("peek" Peek $($line)*) };
+    (extract_topic $($line:tt)*) => { $crate::__function!("extract-topic" Value $($line)*) };
+    (extract_timestamp $($line:tt)*) => { $crate::__function!("extract-timestamp" Timestamp $($line)*) };
+    (join $($line:tt)*) => { $crate::__function!("join" Join $($line)*) };
+    (process $($line:tt)*) => { $crate::__processor!("process" $($line)*) };
+    (process_values $($line:tt)*) => { $crate::__processor!("process-values" $($line)*) };
+    (reduce $docs:tt $name:literal [] $outputs:tt [$f:expr] []) => {
+        $crate::__reduce!($docs $name $outputs [] false
+            ($crate::__private::Plain($f), $crate::__private::NoSubtract))
     };
-    (@entry flat_map $docs:tt $name:literal ($p:ty) $f:expr) => {
-        $crate::plugin!(@entry_of "flat-map" $docs $name ($p) |params| Ok(Box::new($crate::FlatNode($crate::__private::read::<$p>(params)?, $f, true))))
+    (reduce $docs:tt $name:literal [] $outputs:tt [$f:expr] [$s:expr]) => {
+        $crate::__reduce!($docs $name $outputs [] true ($crate::__private::Plain($f), $crate::__private::Plain($s)))
     };
-    (@entry reduce $docs:tt $name:literal () $f:expr) => {
-        $crate::plugin!(@entry_of "reduce" $docs $name () |_| Ok(Box::new($crate::ReduceNode((), |_: &(), a: &[u8], v: Option<&[u8]>, _: $crate::Action| $f(a, v)))))
+    (reduce $docs:tt $name:literal [$p:ty] $outputs:tt [$f:expr] []) => {
+        $crate::__reduce!($docs $name $outputs [$p] false
+            ($crate::__private::With($f), $crate::__private::NoSubtract))
     };
-    (@entry reduce $docs:tt $name:literal ($p:ty) $f:expr) => {
-        $crate::plugin!(@entry_of "reduce" $docs $name ($p) |params| Ok(Box::new($crate::ReduceNode($crate::__private::read::<$p>(params)?, $f))))
+    (reduce $docs:tt $name:literal [$p:ty] $outputs:tt [$f:expr] [$s:expr]) => {
+        $crate::__reduce!($docs $name $outputs [$p] true ($crate::__private::With($f), $crate::__private::With($s)))
     };
-    (@entry aggregate $docs:tt $name:literal () $aggregate:expr) => {
-        $crate::plugin!(@entry_of "aggregate" $docs $name () |_| Ok(Box::new($crate::AggregateNode($aggregate))))
+    (aggregate $docs:tt $name:literal [] $outputs:tt [$aggregate:expr] []) => {
+        $crate::__line!("aggregate" $docs $name $outputs []
+            about_aggregate(|| $aggregate),
+            |_| Ok(Box::new($crate::__private::AggregateNode($aggregate))))
     };
-    (@make $kind:literal $docs:tt $name:literal () ($node:ident) $f:expr) => {
-        $crate::plugin!(@entry_of $kind $docs $name () |_| Ok(Box::new($crate::$node((), |_: &(), r: $crate::Record<'_>| $f(r)))))
+    (aggregate $docs:tt $name:literal [$p:ty] $outputs:tt [$make:expr] []) => {
+        $crate::__line!("aggregate" $docs $name $outputs [$p]
+            about_made($make),
+            |opening| Ok(Box::new($crate::__private::AggregateNode($make($crate::__private::read::<$p>(opening.params())?)))))
     };
-    (@make $kind:literal $docs:tt $name:literal ($p:ty) ($node:ident) $f:expr) => {
-        $crate::plugin!(@entry_of $kind $docs $name ($p) |params| Ok(Box::new($crate::$node($crate::__private::read::<$p>(params)?, $f))))
+}
+
+/// An operator that is a function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __function {
+    ($kind:literal $node:ident $docs:tt $name:literal [] $outputs:tt [$f:expr] []) => {
+        $crate::__line!($kind $docs $name $outputs [] about_function(), |opening| Ok(Box::new(
+            $crate::__private::Call::<$crate::__private::kind::$node, _, _>::new((), $crate::__private::Plain($f), opening)
+        )))
     };
-    (@entry_of $kind:literal [$($doc:literal),*] $name:literal ($($p:ty)?) $open:expr) => {
+    ($kind:literal $node:ident $docs:tt $name:literal [$p:ty] $outputs:tt [$f:expr] []) => {
+        $crate::__line!($kind $docs $name $outputs [$p] about_function(), |opening| Ok(Box::new(
+            $crate::__private::Call::<$crate::__private::kind::$node, $p, _>::new(
+                $crate::__private::read::<$p>(opening.params())?, $crate::__private::With($f), opening)
+        )))
+    };
+}
+
+/// An operator that is a processor.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __processor {
+    ($kind:literal $docs:tt $name:literal [] $outputs:tt [$open:expr] []) => {
+        $crate::__line!($kind $docs $name $outputs []
+            about_processor(|opening| $open(opening)),
+            |opening| Ok(Box::new($crate::__private::ProcessorNode::new($open(opening)?, opening))))
+    };
+    ($kind:literal $docs:tt $name:literal [$p:ty] $outputs:tt [$open:expr] []) => {
+        $crate::__line!($kind $docs $name $outputs [$p]
+            about_processor(|opening| $open(opening, $crate::__private::read::<$p>(opening.params())?)),
+            |opening| Ok(Box::new($crate::__private::ProcessorNode::new(
+                $open(opening, $crate::__private::read::<$p>(opening.params())?)?, opening))))
+    };
+}
+
+/// An operator that reduces.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __reduce {
+    ($docs:tt $name:literal $outputs:tt [] $subtracts:literal $functions:expr) => {
+        $crate::__line!("reduce" $docs $name $outputs [] about_reduce($subtracts), |opening| Ok(Box::new(
+            $crate::__private::Call::<$crate::__private::kind::Reduce, _, _>::new((), $functions, opening)
+        )))
+    };
+    ($docs:tt $name:literal $outputs:tt [$p:ty] $subtracts:literal $functions:expr) => {
+        $crate::__line!("reduce" $docs $name $outputs [$p] about_reduce($subtracts), |opening| Ok(Box::new(
+            $crate::__private::Call::<$crate::__private::kind::Reduce, $p, _>::new(
+                $crate::__private::read::<$p>(opening.params())?, $functions, opening)
+        )))
+    };
+}
+
+/// The entry that a line comes to. `about` names a function of [`crate::about`] and what it gets besides the operator.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __line {
+    (
+        $kind:literal [$($doc:literal)*] $name:literal [$($output:literal)*] [$($params:ty)?]
+        $about:ident($($told:expr)?), $open:expr
+    ) => {
         $crate::Entry {
             name: $name,
             kind: $kind,
             docs: &[$($doc),*],
-            schema: <$crate::plugin!(@params $($p)?) as $crate::Parameters>::schema,
+            outputs: &[$($output),*],
+            about: |operator| {
+                $crate::__private::about::$about(operator $(, $told)?);
+                $(operator.params_schema = $crate::__private::schema::<$params>();)?
+            },
             open: $open,
         }
     };
-    (@params) => { () };
-    (@params $p:ty) => { $p };
 }
 
-/// The component's exports.
+/// The component's exports: one sign for each interface, `+` once a kind has asked for it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __exports {
-    ($plugin:ty) => {
-        use $crate::__private::{fold, plugin, transform, types};
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] filter $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] map_values $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] select_key $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] map $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] flat_map $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] flat_map_values $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] peek $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] extract_topic $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] extract_timestamp $($rest:ident)*) => { $crate::__exports!([+ $f $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] aggregate $($rest:ident)*) => { $crate::__exports!([$t + $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] reduce $($rest:ident)*) => { $crate::__exports!([$t + $j $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] join $($rest:ident)*) => { $crate::__exports!([$t $f + $p $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] process $($rest:ident)*) => { $crate::__exports!([$t $f $j + $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] process_values $($rest:ident)*) => { $crate::__exports!([$t $f $j + $l] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt] migrate $($rest:ident)*) => { $crate::__exports!([$t $f $j $p +] $($rest)*); };
+    ([$t:tt $f:tt $j:tt $p:tt $l:tt]) => {
+        use $crate::__private::{lifecycle, plugin, processor, fold, join, transform, types};
 
-        struct __Exports;
+        struct Exports;
 
-        impl plugin::Guest for __Exports {
+        impl plugin::Guest for Exports {
             fn describe() -> plugin::Description {
-                $crate::__private::describe::<$plugin>()
+                $crate::__private::describe::<Operators>()
             }
 
             fn open(node: u32, opening: plugin::Opening) -> Result<(), String> {
-                $crate::__private::open::<$plugin>(node, &opening.operator, &opening.params)
+                let plugin::Opening { operator, params, outputs, properties } = opening;
+                let opening = $crate::Opening::new(node, &operator, &params, &outputs, &properties);
+                $crate::__private::open::<Operators>(&opening)
             }
         }
 
-        impl transform::Guest for __Exports {
+        $crate::bindings::plugin_part::export_plugin_part!(Exports with_types_in $crate::bindings::plugin_part);
+        $crate::__export!($t transform);
+        $crate::__export!($f fold);
+        $crate::__export!($j join);
+        $crate::__export!($p processor);
+        $crate::__export!($l lifecycle);
+    };
+}
+
+/// One interface, if it was asked for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    (- $interface:ident) => {};
+    (+ transform) => {
+        impl transform::Guest for Exports {
             fn process(node: u32, batch: types::Columns) -> types::Outcome {
-                $crate::answer(node, |node| node.transform(&batch))
+                $crate::__private::answer(node, |node| node.transform(&batch))
             }
         }
-
-        impl fold::Guest for __Exports {
+        $crate::bindings::transform_part::export_transform_part!(Exports with_types_in $crate::bindings::transform_part);
+    };
+    (+ fold) => {
+        impl fold::Guest for Exports {
             fn fold(
                 node: u32,
                 batch: types::Columns,
@@ -134,31 +260,60 @@ macro_rules! __exports {
                 steps: fold::Steps,
                 reply: fold::Reply,
             ) -> fold::Folded {
-                $crate::answer(node, |node| node.fold(&batch, states, &steps, reply))
+                $crate::__private::answer(node, |node| node.fold(&batch, &states, &steps, reply))
             }
         }
+        $crate::bindings::fold_part::export_fold_part!(Exports with_types_in $crate::bindings::fold_part);
+    };
+    (+ join) => {
+        impl join::Guest for Exports {
+            fn join(node: u32, left: types::Columns, right: types::Columns, pairs: join::Pairs) -> types::Outcome {
+                $crate::__private::answer(node, |node| node.join(&left, &right, &pairs))
+            }
+        }
+        $crate::bindings::join_part::export_join_part!(Exports with_types_in $crate::bindings::join_part);
+    };
+    (+ processor) => {
+        impl processor::Guest for Exports {
+            fn process(node: u32, batch: types::Columns) -> types::Outcome {
+                $crate::__private::answer(node, |node| node.process(&batch))
+            }
 
-        $crate::bindings::plugin_part::export_plugin_part!(__Exports with_types_in $crate::bindings::plugin_part);
-        $crate::bindings::transform_part::export_transform_part!(__Exports with_types_in $crate::bindings::transform_part);
-        $crate::bindings::fold_part::export_fold_part!(__Exports with_types_in $crate::bindings::fold_part);
+            fn punctuate(node: u32, due: types::Columns) -> types::Outcome {
+                $crate::__private::answer(node, |node| node.punctuate(&due))
+            }
+        }
+        $crate::bindings::processor_part::export_processor_part!(Exports with_types_in $crate::bindings::processor_part);
+    };
+    (+ lifecycle) => {
+        impl lifecycle::Guest for Exports {
+            fn migrate(
+                node: u32,
+                store: Option<String>,
+                old: types::Schema,
+                rows: types::Columns,
+            ) -> lifecycle::Migrated {
+                $crate::__private::migrate(node, store.as_deref(), &old, &rows)
+            }
+        }
+        $crate::bindings::lifecycle_part::export_lifecycle_part!(Exports with_types_in $crate::bindings::lifecycle_part);
     };
 }
 
 #[doc(hidden)]
 pub mod private {
+    pub use crate::about;
     pub use crate::bindings::fold_part::exports::millstream::plugin::fold;
     pub use crate::bindings::imports::millstream::plugin::types;
+    pub use crate::bindings::join_part::exports::millstream::plugin::join;
+    pub use crate::bindings::lifecycle_part::exports::millstream::plugin::lifecycle;
     pub use crate::bindings::plugin_part::exports::millstream::plugin::plugin;
+    pub use crate::bindings::processor_part::exports::millstream::plugin::processor;
     pub use crate::bindings::transform_part::exports::millstream::plugin::transform;
-    pub use crate::node::{describe, open};
-    pub use crate::params::member;
-    pub use serde_json::Value;
-
-    /// Reads parameters from JSON text.
-    ///
-    /// # Errors
-    /// What does not fit.
-    pub fn read<P: crate::Parameters>(params: &str) -> Result<P, String> {
-        P::read(&serde_json::from_str(params).map_err(|error| error.to_string())?)
-    }
+    pub use crate::fold::{AggregateNode, NoSubtract};
+    pub use crate::function::{Plain, With};
+    pub use crate::lifecycle::write as migrated;
+    pub use crate::node::{Call, answer, describe, kind, migrate, open};
+    pub use crate::params::{read, schema};
+    pub use crate::processor::ProcessorNode;
 }

@@ -1,10 +1,10 @@
-//! Records in, rows out.
+//! Records as they come in.
 
-use crate::bindings::imports::millstream::plugin::types::{Columns, Failure, Outcome};
-use crate::field::{Field, NULL};
+use crate::bindings::imports::millstream::plugin::types::Columns;
+use crate::field::NULL;
 
 /// One record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Record<'a> {
     /// Its key.
     pub key: Option<&'a [u8]>,
@@ -12,7 +12,18 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Event time, milliseconds since the Unix epoch.
     pub timestamp: i64,
-    headers: &'a [u8],
+    pub(crate) headers: &'a [u8],
+}
+
+/// The key of a windowed result: the record's key and the window's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windowed<'a> {
+    /// The record's key.
+    pub key: &'a [u8],
+    /// First millisecond of the window.
+    pub start: i64,
+    /// Its end: of time windows the millisecond after the last, of sliding windows and sessions the last.
+    pub end: i64,
 }
 
 impl<'a> Record<'a> {
@@ -21,23 +32,34 @@ impl<'a> Record<'a> {
         Self { key, value, timestamp, headers: &[] }
     }
 
-    /// The value as text: empty for null, and up to the first byte that is no UTF-8.
-    pub fn text(&self) -> &'a str {
-        let bytes = self.value.unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_else(|error| {
-            std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
-        })
+    /// The headers in order: name and value.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
+        entries(self.headers).map(|(name, value, _)| (name, value))
     }
 
-    /// The headers, name and value.
-    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
-        let mut rest = self.headers;
-        std::iter::from_fn(move || {
-            let name = take(&mut rest)??;
-            let value = take(&mut rest)?;
-            Some((std::str::from_utf8(name).unwrap_or_default(), value))
-        })
+    /// The value of the last header of this name; none: there is no such header, or it is null.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers().filter(|(found, _)| *found == name).last().and_then(|(_, value)| value)
     }
+
+    /// The key taken apart, if the record is the result of an aggregate over windows or sessions.
+    pub fn windowed(&self) -> Option<Windowed<'a>> {
+        let (rest, end) = self.key?.split_last_chunk::<8>()?;
+        let (key, start) = rest.split_last_chunk::<8>()?;
+        Some(Windowed { key, start: i64::from_be_bytes(*start), end: i64::from_be_bytes(*end) })
+    }
+}
+
+/// The headers of a block: name, value, and the bytes that hold both.
+pub(crate) fn entries(block: &[u8]) -> impl Iterator<Item = (&str, Option<&[u8]>, &[u8])> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        let before = rest;
+        let name = take(&mut rest)??;
+        let value = take(&mut rest)?;
+        let whole = before.get(..before.len() - rest.len())?;
+        Some((std::str::from_utf8(name).unwrap_or_default(), value, whole))
+    })
 }
 
 fn take<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
@@ -64,6 +86,7 @@ impl<'a> Rows<'a> {
         Self { batch, row: 0, at: 0 }
     }
 
+    #[inline]
     fn field(&mut self, length: Option<&u32>) -> Option<&'a [u8]> {
         let length = *length?;
         if length == NULL {
@@ -78,6 +101,7 @@ impl<'a> Rows<'a> {
 impl<'a> Iterator for Rows<'a> {
     type Item = Record<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
         let batch = self.batch;
         let value_length = batch.value_lengths.get(self.row)?;
@@ -87,95 +111,5 @@ impl<'a> Iterator for Rows<'a> {
         let timestamp = batch.timestamps.get(self.row).copied().unwrap_or_default();
         self.row += 1;
         Some(Record { key, value, timestamp, headers })
-    }
-}
-
-/// Where a function that makes any number of rows puts them. All carry the input record's timestamp and headers.
-#[derive(Debug)]
-pub struct Out {
-    outcome: Outcome,
-    keyed: bool,
-    row: u32,
-}
-
-impl Out {
-    pub(crate) fn new(keyed: bool, rows: usize, bytes: usize) -> Self {
-        let outcome = Outcome {
-            sources: Vec::with_capacity(rows),
-            routes: Vec::new(),
-            timestamps: Vec::new(),
-            key_lengths: Vec::new(),
-            value_lengths: Vec::with_capacity(rows),
-            header_lengths: Vec::new(),
-            bytes: Vec::with_capacity(bytes),
-            failures: Vec::new(),
-        };
-        Self { outcome, keyed, row: 0 }
-    }
-
-    /// A row with the input's key and this value.
-    ///
-    /// # Panics
-    /// In `flat_map`, where every row says its key: use [`Out::pair`].
-    pub fn value(&mut self, value: impl Field) {
-        assert!(!self.keyed, "flat_map rows need a key: use Out::pair");
-        let length = value.write(&mut self.outcome.bytes).unwrap_or(NULL);
-        self.outcome.value_lengths.push(length);
-        self.outcome.sources.push(self.row);
-    }
-
-    /// A row with a key and a value of its own.
-    ///
-    /// # Panics
-    /// In `flat_map_values`, which keeps the key: use [`Out::value`].
-    pub fn pair(&mut self, key: impl Field, value: impl Field) {
-        assert!(self.keyed, "flat_map_values keeps the key: use Out::value");
-        let key = key.write(&mut self.outcome.bytes).unwrap_or(NULL);
-        let value = value.write(&mut self.outcome.bytes).unwrap_or(NULL);
-        self.outcome.key_lengths.push(key);
-        self.outcome.value_lengths.push(value);
-        self.outcome.sources.push(self.row);
-    }
-
-    /// The input row as it is.
-    pub(crate) fn keep(&mut self) {
-        self.outcome.sources.push(self.row);
-    }
-
-    /// A row whose one new field `write` appends.
-    pub(crate) fn row(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<u32, String>) -> Result<(), String> {
-        let length = write(&mut self.outcome.bytes)?;
-        self.outcome.value_lengths.push(length);
-        self.keep();
-        Ok(())
-    }
-
-    /// A row whose key and value `write` appends.
-    pub(crate) fn keyed_row(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(u32, u32), String>,
-    ) -> Result<(), String> {
-        let (key, value) = write(&mut self.outcome.bytes)?;
-        self.outcome.key_lengths.push(key);
-        self.outcome.value_lengths.push(value);
-        self.keep();
-        Ok(())
-    }
-
-    /// Goes through the next record; if it fails, the rows that it has made already are undone.
-    pub(crate) fn attempt(&mut self, row: u32, make: impl FnOnce(&mut Self) -> Result<(), String>) {
-        let (rows, bytes) = (self.outcome.sources.len(), self.outcome.bytes.len());
-        self.row = row;
-        if let Err(reason) = make(self) {
-            self.outcome.sources.truncate(rows);
-            self.outcome.key_lengths.truncate(rows);
-            self.outcome.value_lengths.truncate(rows);
-            self.outcome.bytes.truncate(bytes);
-            self.outcome.failures.push(Failure { row, class: String::new(), reason });
-        }
-    }
-
-    pub(crate) fn into_outcome(self) -> Outcome {
-        self.outcome
     }
 }

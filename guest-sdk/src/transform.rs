@@ -1,44 +1,30 @@
-//! Stateless nodes: one a kind, over the user's function `F` and its parameters `P`.
+//! Stateless operators, one kind each.
 
 use crate::bindings::imports::millstream::plugin::types::{Columns, Outcome};
-use crate::field::{Done, Field, Pair, Verdict};
-use crate::node::{Node, at_row};
-use crate::record::{Out, Record, Rows};
+use crate::context;
+use crate::field::{Done, EventTime, Field, Pair, Verdict};
+use crate::function::Function;
+use crate::node::{Call, Node, kind};
+use crate::out::{Out, each};
+use crate::record::Record;
 
-/// `filter`.
-pub struct FilterNode<P, F>(pub P, pub F);
-/// `map-values`, `extract-topic`.
-pub struct ValueNode<P, F>(pub P, pub F);
-/// `select-key`.
-pub struct KeyNode<P, F>(pub P, pub F);
-/// `map`.
-pub struct MapNode<P, F>(pub P, pub F);
-/// `flat-map-values`; `flat-map` if the rows say their keys.
-pub struct FlatNode<P, F>(pub P, pub F, pub bool);
-/// `peek`.
-pub struct EachNode<P, F>(pub P, pub F);
-
-/// Room for the bytes of an outcome that is about as large as its input.
-fn outcome(batch: &Columns, keyed: bool) -> Out {
-    Out::new(keyed, batch.value_lengths.len(), batch.bytes.len())
+/// Room for an outcome that is about as large as its input.
+fn roomy<'a>(batch: &Columns, outputs: &'a [String]) -> Out<'a> {
+    Out::new(batch.value_lengths.len(), batch.bytes.len(), outputs)
 }
 
-/// Goes through a batch row by row.
-fn each(batch: &Columns, mut out: Out, mut make: impl FnMut(&mut Out, Record<'_>) -> Result<(), String>) -> Outcome {
-    for (row, record) in (0u32..).zip(Rows::new(batch)) {
-        at_row(row);
-        out.attempt(row, |out| make(out, record));
-    }
-    out.into_outcome()
+/// Room for an outcome of kept rows.
+fn rows_only(batch: &Columns) -> Out<'static> {
+    Out::new(batch.value_lengths.len(), 0, &[])
 }
 
-impl<P, F, R: Verdict> Node for FilterNode<P, F>
+impl<P, F> Node for Call<kind::Filter, P, F>
 where
-    F: Fn(&P, Record<'_>) -> R,
+    F: for<'a> Function<'a, P, (Record<'a>,), Returned: Verdict>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        each(batch, Out::new(false, batch.value_lengths.len(), 0), |out, record| {
-            if (self.1)(&self.0, record).verdict()? {
+        each(batch, rows_only(batch), false, |out, record| {
+            if self.function.call(&self.params, (record,)).verdict()? {
                 out.keep();
             }
             Ok(())
@@ -46,53 +32,63 @@ where
     }
 }
 
-impl<P, F, R: Field> Node for ValueNode<P, F>
+impl<P, F> Node for Call<kind::Value, P, F>
 where
-    F: Fn(&P, Record<'_>) -> R,
+    F: for<'a> Function<'a, P, (Record<'a>,), Returned: Field>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        each(batch, outcome(batch, false), |out, record| out.row(|bytes| (self.1)(&self.0, record).write(bytes)))
+        each(batch, roomy(batch, &[]), false, |out, record| out.try_value(self.function.call(&self.params, (record,))))
     }
 }
 
-impl<P, F, R: Field> Node for KeyNode<P, F>
+impl<P, F> Node for Call<kind::Key, P, F>
 where
-    F: Fn(&P, Record<'_>) -> R,
+    F: for<'a> Function<'a, P, (Record<'a>,), Returned: Field>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        let mut outcome =
-            each(batch, outcome(batch, false), |out, record| out.row(|bytes| (self.1)(&self.0, record).write(bytes)));
-        std::mem::swap(&mut outcome.key_lengths, &mut outcome.value_lengths);
-        outcome
+        each(batch, roomy(batch, &[]), false, |out, record| out.try_key(self.function.call(&self.params, (record,))))
     }
 }
 
-impl<P, F, R: Pair> Node for MapNode<P, F>
+impl<P, F> Node for Call<kind::Map, P, F>
 where
-    F: Fn(&P, Record<'_>) -> R,
+    F: for<'a> Function<'a, P, (Record<'a>,), Returned: Pair>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        each(batch, outcome(batch, true), |out, record| out.keyed_row(|bytes| (self.1)(&self.0, record).write(bytes)))
+        each(batch, roomy(batch, &[]), false, |out, record| out.try_pair(self.function.call(&self.params, (record,))))
     }
 }
 
-impl<P, F, R: Done> Node for FlatNode<P, F>
+impl<P, F> Node for Call<kind::Flat, P, F>
 where
-    F: Fn(&P, Record<'_>, &mut Out) -> R,
+    F: for<'a, 'o> Function<'a, P, (Record<'a>, &'o mut Out<'a>), Returned: Done>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        each(batch, outcome(batch, self.2), |out, record| (self.1)(&self.0, record, out).done())
+        each(batch, roomy(batch, &self.outputs), false, |out, record| {
+            self.function.call(&self.params, (record, out)).done()
+        })
     }
 }
 
-impl<P, F, R: Done> Node for EachNode<P, F>
+impl<P, F> Node for Call<kind::Peek, P, F>
 where
-    F: Fn(&P, Record<'_>) -> R,
+    F: for<'a> Function<'a, P, (Record<'a>,), Returned: Done>,
 {
     fn transform(&mut self, batch: &Columns) -> Outcome {
-        each(batch, Out::new(false, batch.value_lengths.len(), 0), |out, record| {
-            (self.1)(&self.0, record).done()?;
-            out.keep();
+        each(batch, Out::new(0, 0, &[]), false, |_, record| self.function.call(&self.params, (record,)).done())
+    }
+}
+
+impl<P, F> Node for Call<kind::Timestamp, P, F>
+where
+    F: for<'a> Function<'a, P, (Record<'a>, i64), Returned: EventTime>,
+{
+    fn transform(&mut self, batch: &Columns) -> Outcome {
+        let mut latest = context::partition_time();
+        each(batch, rows_only(batch), false, |out, record| {
+            let time = self.function.call(&self.params, (record, latest)).event_time()?;
+            latest = latest.max(time);
+            out.timestamp(time);
             Ok(())
         })
     }

@@ -2,24 +2,31 @@
 
 mod folds;
 
-use folds::{aggregate, reduce};
+use folds::{Fold, reduce, subtract};
 use millstream::{Out, Record};
-use serde_json::Value;
+use serde::Deserialize;
 
-millstream::parameters! {
-    /// Which function, and its argument.
-    pub struct Function {
-        "fn" name: String,
-        "arg" arg: String = String::new(),
+/// Which function, and its argument.
+#[derive(Deserialize)]
+struct Function {
+    #[serde(rename = "fn")]
+    name: String,
+    #[serde(default)]
+    arg: String,
+}
+
+impl Function {
+    fn identity() -> Self {
+        Self { name: "identity".into(), arg: String::new() }
     }
 }
 
-millstream::parameters! {
-    /// Functions of key and value.
-    pub struct Both {
-        "key" key: Value,
-        "value" value: Value = serde_json::json!({ "fn": "identity" }),
-    }
+/// Functions of key and value.
+#[derive(Deserialize)]
+struct Both {
+    key: Function,
+    #[serde(default = "Function::identity")]
+    value: Function,
 }
 
 type Text = Option<String>;
@@ -90,10 +97,9 @@ fn select_key(f: &Function, record: Record<'_>) -> Result<Text, String> {
 }
 
 fn map(f: &Both, record: Record<'_>) -> Result<(Text, Text), String> {
-    let part = |function: &Value, name| function[name].as_str().unwrap_or_default().to_owned();
     let (key, value) = (text(record.key), text(record.value));
-    let new_key = key_of(&part(&f.key, "fn"), &part(&f.key, "arg"), key.clone(), &value)?;
-    Ok((new_key, value_of(&part(&f.value, "fn"), &part(&f.value, "arg"), &key, value)?))
+    let new_key = key_of(&f.key.name, &f.key.arg, key.clone(), &value)?;
+    Ok((new_key, value_of(&f.value.name, &f.value.arg, &key, value)?))
 }
 
 fn filter(f: &Function, record: Record<'_>) -> Result<bool, String> {
@@ -161,6 +167,6 @@ millstream::plugin! {
     select_key "select-key" (Function) = select_key;
     peek "peek" (Function) = peek;
     extract_topic "extract-topic" (Function) = extract_topic;
-    reduce "reduce" (Function) = reduce;
-    fold "aggregate" (Function) = aggregate;
+    reduce "reduce" (Function) = reduce, subtract = subtract;
+    aggregate "aggregate" (Function) = Fold;
 }
