@@ -19,6 +19,7 @@ lint:
 	cargo fmt --check
 	cd examples && cargo fmt --check
 	cd tests/guests && cargo fmt --check
+	cd guest-sdk && cargo fmt --check && CARGO_TARGET_DIR="$(GUESTS)" cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p millstream
@@ -33,6 +34,7 @@ test: build guests
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test conformance -- --nocapture
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
+	cd examples && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
 	cd tests/verifier && python3 -B -m unittest -q

@@ -88,3 +88,7 @@ pub use store::{
 };
 pub use timer::{Clock, Rhythm, Timer};
 pub use typed::{Malformed, Typed};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

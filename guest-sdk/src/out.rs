@@ -410,15 +410,12 @@ mod tests {
             Ok(())
         });
         let mut at = 0;
-        let headers: Vec<Vec<(&str, Option<&[u8]>)>> = outcome
-            .header_lengths
-            .iter()
-            .map(|length| {
-                let start = at;
-                at += *length as usize;
-                entries(&outcome.bytes[start..at]).map(|(name, value, _)| (name, value)).collect()
-            })
-            .collect();
+        let blocks = outcome.header_lengths.iter().map(|length| {
+            let start = at;
+            at += *length as usize;
+            entries(&outcome.bytes[start..at]).map(|(name, value, _)| (name, value)).collect::<Vec<_>>()
+        });
+        let headers: Vec<Vec<_>> = blocks.collect();
         let (one, two, three): (&[u8], &[u8], &[u8]) = (b"1", b"2", b"3");
         assert_eq!(headers[0], [("b", None), ("c", None)]);
         assert_eq!(headers[1], [("a", Some(one)), ("b", None), ("a", Some(two)), ("a", Some(three))]);

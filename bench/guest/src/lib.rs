@@ -20,8 +20,8 @@ fn split(line: Record<'_>, out: &mut Out) {
     functions::words(line.value.unwrap_or_default()).for_each(|word| out.value(word));
 }
 
-fn word_as_key(word: Record<'_>) -> Option<Vec<u8>> {
-    word.value.map(<[u8]>::to_vec)
+fn word_as_key(word: Record<'_>) -> Option<&[u8]> {
+    word.value
 }
 
 millstream::plugin! {

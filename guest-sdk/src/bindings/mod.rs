@@ -1,5 +1,13 @@
 //! Generated from `wit/` by `cargo run -- bindings` in `xtask/`; do not edit.
 #![allow(missing_docs, unsafe_code, reason = "generated")]
+#![allow(
+    clippy::all,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
 
 #[rustfmt::skip]
 pub mod imports;

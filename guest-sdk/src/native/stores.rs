@@ -188,6 +188,9 @@ pub(crate) mod window_store {
     use super::*;
     use crate::bindings::imports::millstream::plugin::window_store::Page;
 
+    /// Key and start.
+    type WindowKey = (Vec<u8>, i64);
+
     pub(crate) fn get(store: u32, key: &[u8], start: i64) -> Option<Entry> {
         read(store, |store| store.window.get(&(key.to_vec(), start)).cloned())
     }
@@ -220,9 +223,9 @@ pub(crate) mod window_store {
         limit: u32,
     ) -> Page {
         read(store, |store| {
-            let asked = |(key, start): &(Vec<u8>, i64)| within(keys, key) && (earliest..=latest).contains(start);
+            let asked = |(key, start): &WindowKey| within(keys, key) && (earliest..=latest).contains(start);
             let rows = store.window.iter().filter(|(key, _)| asked(key)).collect();
-            let (rows, next): (Vec<(&(Vec<u8>, i64), &Entry)>, _) = page(rows, reverse, resume, limit);
+            let (rows, next): (Vec<(&WindowKey, &Entry)>, _) = page(rows, reverse, resume, limit);
             Page {
                 keys: cells(rows.iter().map(|((key, _), _)| Some(key.as_slice()))),
                 starts: rows.iter().map(|((_, start), _)| *start).collect(),

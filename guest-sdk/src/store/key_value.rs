@@ -1,6 +1,6 @@
 //! Stores of shape `key-value`: ordered maps, and tables to read.
 
-use super::{Entry, NO_TIMESTAMP, Scan, cells, checked, prefixed, range, written};
+use super::{Entry, NO_TIMESTAMP, Scan, cells, checked, filled, prefixed, range, written};
 #[cfg(target_family = "wasm")]
 use crate::bindings::imports::millstream::plugin::key_value_store as host;
 use crate::bindings::imports::millstream::plugin::key_value_store::Page;
@@ -112,12 +112,8 @@ impl KeyValueStore {
         Scan::new(move |(backward, resume, limit)| {
             let Page { keys, values, timestamps, next } = host::scan(store, &keys, backward, resume.as_deref(), limit);
             let mut times = timestamps.into_iter();
-            let row = |(key, value): (Option<Vec<u8>>, Option<Vec<u8>>)| Row {
-                key: key.unwrap_or_default(),
-                value: value.unwrap_or_default(),
-                timestamp: times.next(),
-            };
-            (cells(keys).zip(cells(values)).map(row).collect(), next)
+            let rows = filled(keys).zip(filled(values));
+            (rows.map(|(key, value)| Row { key, value, timestamp: times.next() }).collect(), next)
         })
     }
 }

@@ -96,6 +96,11 @@ fn cells(cells: Cells) -> impl Iterator<Item = Option<Vec<u8>>> {
     })
 }
 
+/// Cells of which none is null, one by one.
+fn filled(all: Cells) -> impl Iterator<Item = Vec<u8>> {
+    cells(all).map(Option::unwrap_or_default)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Stores of shape `session`: values by key and session.
 
-use super::{Scan, cells, checked, range, written};
+use super::{Scan, checked, filled, range, written};
 #[cfg(target_family = "wasm")]
 use crate::bindings::imports::millstream::plugin::session_store as host;
 use crate::bindings::imports::millstream::plugin::session_store::Page;
@@ -66,11 +66,6 @@ impl SessionStore {
 
 fn rows(page: Page) -> (Vec<SessionRow>, Option<Vec<u8>>) {
     let Page { keys, starts, ends, values, next } = page;
-    let row = |(((key, start), end), value): (((Option<Vec<u8>>, i64), i64), Option<Vec<u8>>)| SessionRow {
-        key: key.unwrap_or_default(),
-        start,
-        end,
-        value: value.unwrap_or_default(),
-    };
-    (cells(keys).zip(starts).zip(ends).zip(cells(values)).map(row).collect(), next)
+    let rows = filled(keys).zip(starts).zip(ends).zip(filled(values));
+    (rows.map(|(((key, start), end), value)| SessionRow { key, start, end, value }).collect(), next)
 }

@@ -1,6 +1,6 @@
 //! Stores of shape `window`: values by key and start of a window.
 
-use super::{Entry, NO_TIMESTAMP, Scan, cells, checked, range, written};
+use super::{Entry, NO_TIMESTAMP, Scan, checked, filled, range, written};
 use crate::bindings::imports::millstream::plugin::state::KeyRange;
 #[cfg(target_family = "wasm")]
 use crate::bindings::imports::millstream::plugin::window_store as host;
@@ -91,11 +91,7 @@ impl WindowStore {
 fn rows(page: Page) -> (Vec<WindowRow>, Option<Vec<u8>>) {
     let Page { keys, starts, values, timestamps, next } = page;
     let mut times = timestamps.into_iter();
-    let row = |((key, start), value): ((Option<Vec<u8>>, i64), Option<Vec<u8>>)| WindowRow {
-        key: key.unwrap_or_default(),
-        start,
-        value: value.unwrap_or_default(),
-        timestamp: times.next(),
-    };
-    (cells(keys).zip(starts).zip(cells(values)).map(row).collect(), next)
+    let rows = filled(keys).zip(starts).zip(filled(values));
+    let rows = rows.map(|((key, start), value)| WindowRow { key, start, value, timestamp: times.next() });
+    (rows.collect(), next)
 }

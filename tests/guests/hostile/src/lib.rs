@@ -1,6 +1,6 @@
 //! A plugin that does as each record says, however bad: the limits of the host are tried with it.
 
-use millstream::{Aggregate, Record};
+use millstream::{Aggregate, Failed, Record, Stored, Typed, log};
 use std::hint::black_box;
 
 /// Bytes that `huge` answers with.
@@ -66,33 +66,40 @@ fn keep(_record: Record<'_>) -> bool {
 /// Adds numbers up; deeds are done.
 struct Total;
 
-impl Aggregate for Total {
-    type State = i64;
+/// A number kept as people write it.
+#[derive(Clone)]
+struct Decimal(i64);
 
-    fn initial(&self) -> i64 {
-        0
+impl Stored for Decimal {
+    fn load(bytes: &[u8]) -> Result<Self, Failed> {
+        Ok(Self(bytes.text()?.parse()?))
     }
 
-    fn add(&self, state: &mut i64, record: Record<'_>) -> Result<(), String> {
-        let words = record.text();
-        obey(&words);
-        *state += words.parse::<i64>().map_err(|_| format!("{words:?} is no number"))?;
+    fn store(&self, bytes: &mut Vec<u8>) -> Result<(), Failed> {
+        bytes.extend_from_slice(self.0.to_string().as_bytes());
         Ok(())
     }
+}
 
-    fn decode(&self, bytes: &[u8]) -> Result<i64, String> {
-        std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(|| "no state of ours".into())
+impl Aggregate for Total {
+    type State = Decimal;
+
+    fn initial(&self) -> Decimal {
+        Decimal(0)
     }
 
-    fn encode(&self, state: &i64, bytes: &mut Vec<u8>) -> bool {
-        bytes.extend_from_slice(state.to_string().as_bytes());
-        true
+    fn add(&self, state: &mut Decimal, record: Record<'_>) -> Result<(), Failed> {
+        let words = record.value.text()?;
+        obey(words);
+        state.0 += words.parse::<i64>().map_err(|_| format!("{words:?} is no number"))?;
+        Ok(())
     }
 }
 
 /// Logs a line a record.
-fn chatter(record: Record<'_>) {
-    millstream::log::info(&record.text());
+fn chatter(record: Record<'_>) -> Result<(), Failed> {
+    log::info!("{}", record.value.text()?);
+    Ok(())
 }
 
 millstream::plugin! {

@@ -1,11 +1,11 @@
 //! A plugin for wasm32-wasip2 that uses of the standard library what needs no grant.
 
-use millstream::Record;
+use millstream::{Failed, Record, Typed};
 use std::collections::HashMap;
 
 /// Prints the value, and answers with what the environment holds: nothing. A record that says `exit` ends the process.
-fn print(record: Record<'_>) -> String {
-    let value = record.text();
+fn print(record: Record<'_>) -> Result<String, Failed> {
+    let value = record.value.text()?;
     println!("out {value}");
     eprintln!("err {value}");
     if value == "exit" {
@@ -15,12 +15,12 @@ fn print(record: Record<'_>) -> String {
     value.chars().for_each(|letter| *letters.entry(letter).or_default() += 1);
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line).map_or(usize::MAX, |bytes| bytes);
-    format!(
+    Ok(format!(
         "{} letters, {} variables, {} arguments, {read} bytes read",
         letters.len(),
         std::env::vars().count(),
         std::env::args().count()
-    )
+    ))
 }
 
 millstream::plugin! {
