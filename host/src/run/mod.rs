@@ -1,9 +1,11 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod reset;
 mod upkeep;
 
 pub use access::Access;
+pub use reset::Reset;
 
 use crate::plugin::port::Plugin;
 use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, componentize, default_cache_directory};

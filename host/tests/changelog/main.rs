@@ -175,6 +175,25 @@ proptest! {
 }
 
 #[test]
+fn a_reset_says_what_comes_back() {
+    let home = Home::new();
+    let data = home.directory.path().join("data");
+    home.run(&home.app, &[(1, 0, Some(vec![1])), (2, 7, Some(vec![]))], 10);
+    let live = home.rows();
+    let reset = home.app.reset_store(&data, "rows", false).unwrap();
+    assert_eq!((reset.partitions, reset.rows, reset.changelog), (1, 2, Some(changelog().topic)));
+    assert_eq!(home.rows(), live, "a dry run changes nothing");
+    assert_eq!(home.app.reset_store(&data, "rows", true).unwrap().rows, 2);
+    assert_eq!(home.rows(), []);
+    home.run(&home.app, &[], 1);
+    assert_eq!(home.rows(), live);
+    home.run(&home.unlogged, &[(3, 0, Some(vec![3]))], 1);
+    assert_eq!(home.app.reset_store(&data, "rows", false).unwrap().changelog, None, "the changelog lacks a row");
+    assert_eq!(home.unlogged.reset_store(&data, "rows", false).unwrap().changelog, None);
+    assert!(home.app.reset_store(&data, "none", true).unwrap_err().to_string().contains("MS-C002"));
+}
+
+#[test]
 fn an_interrupted_restore_goes_on_where_it_was() {
     let home = Home::new();
     let changes: Vec<Change> = (0..100).map(|key| (key, 5, Some(vec![key]))).collect();

@@ -52,13 +52,16 @@ fn cut_in_half(path: &Path) {
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
-    bytes[at] ^= 0x55;
+    *bytes.get_mut(at).unwrap() ^= 0x55;
     std::fs::write(path, bytes).unwrap();
 }
 
+/// What is done to a directory.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn a_damaged_file_is_named_and_nothing_is_touched() {
-    let cases: [(&str, &dyn Fn(&Path)); 7] = [
+    let cases: [(&str, Damage); 7] = [
         ("a manifest cut in half", &|data| cut_in_half(&file(data, "MANIFEST"))),
         ("a table cut in half", &|data| cut_in_half(&file(data, ".sst"))),
         ("a table that is gone", &|data| std::fs::remove_file(file(data, ".sst")).unwrap()),
