@@ -59,16 +59,17 @@ pub(crate) fn write(manifest: &Path, plugin: &Path, nodes: &str, trusted: bool) 
     Ok(std::fs::write(manifest, head(plugin, trusted) + nodes)?)
 }
 
-/// Runs the app on a data directory that holds its input; measured is what comes after loading.
+/// Runs the app on a data directory that holds its input; measured is what comes after loading. Says how often
+/// it committed, too.
 ///
 /// # Errors
 /// If it cannot run.
-pub(crate) fn run(directory: &Path, plugin: &Path, nodes: &str, trusted: bool) -> Result<Span, Failure> {
+pub(crate) fn run(directory: &Path, plugin: &Path, nodes: &str, trusted: bool) -> Result<(Span, u64), Failure> {
     let manifest = directory.join("millstream.toml");
     write(&manifest, plugin, nodes, trusted)?;
     let app = App::load(&manifest, false)?;
     let (db, mut log) = data::open(directory)?;
-    let clock = Clock::start();
+    let (clock, before) = (Clock::start(), log.version());
     app.run(&db, &mut log, 1, true, &Shared::new(1))?;
-    Ok(clock.stop())
+    Ok((clock.stop(), log.version() - before))
 }

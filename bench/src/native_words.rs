@@ -4,14 +4,13 @@ use crate::Failure;
 use crate::clock::{Clock, Span};
 use crate::data;
 use crate::functions::words;
-use crate::native::{COMMIT_INTERVAL, Consumer, Producer};
+use crate::native::{Consumer, Due, Producer};
 use millstream::record::batch::Batches;
 use millstream::store::{Db, Family, Writes};
 use millstream::transport::{Transaction, Transport};
 use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A word's count, and the time of the latest record that moved it.
 struct Count {
@@ -85,14 +84,14 @@ impl Counts {
 ///
 /// # Errors
 /// If the log or the database fails.
-pub(crate) fn run(directory: &Path, every_update: bool) -> Result<Span, Failure> {
+pub(crate) fn run(directory: &Path, mut due: Due, every_update: bool) -> Result<Span, Failure> {
     let (db, mut log) = data::open(directory)?;
     let clock = Clock::start();
     let (mut lines, mut rekeyed) = (Consumer::new("input"), Consumer::new("words"));
     let mut by_word = Producer::new(&mut log, "words")?;
     let mut output = Producer::new(&mut log, "output")?;
     let mut counts = Counts::open(db)?;
-    let (mut transaction, mut committed, mut uncommitted) = (Transaction::default(), Instant::now(), false);
+    let (mut transaction, mut uncommitted) = (Transaction::default(), false);
     loop {
         let fetched = [lines.fetch(&mut log)?, rekeyed.fetch(&mut log)?];
         let idle = fetched.iter().all(Option::is_none);
@@ -101,6 +100,7 @@ pub(crate) fn run(directory: &Path, every_update: bool) -> Result<Span, Failure>
             let batch = batch?;
             for record in batch.records() {
                 let record = record?;
+                due.count();
                 for word in words(record.value.of(batch.payload()).unwrap_or_default()) {
                     by_word.append(record.timestamp, Some(word), Some(word), &mut transaction);
                 }
@@ -110,6 +110,7 @@ pub(crate) fn run(directory: &Path, every_update: bool) -> Result<Span, Failure>
             let batch = batch?;
             for record in batch.records() {
                 let record = record?;
+                due.count();
                 let word = record.key.of(batch.payload()).unwrap_or_default();
                 let (count, time) = counts.add(word, record.timestamp)?;
                 if every_update {
@@ -118,7 +119,7 @@ pub(crate) fn run(directory: &Path, every_update: bool) -> Result<Span, Failure>
             }
         }
         uncommitted |= !idle;
-        if uncommitted && (idle || committed.elapsed() >= COMMIT_INTERVAL) {
+        if uncommitted && (due.now() || idle) {
             let mut state = std::mem::take(&mut transaction.state);
             counts.prepare(&mut state, |word, count, time| {
                 if !every_update {
@@ -131,7 +132,7 @@ pub(crate) fn run(directory: &Path, every_update: bool) -> Result<Span, Failure>
             lines.note(&mut transaction);
             rekeyed.note(&mut transaction);
             log.commit("bench", &transaction)?;
-            (transaction, committed, uncommitted) = (Transaction::default(), Instant::now(), false);
+            (transaction, uncommitted) = (Transaction::default(), false);
         } else if idle {
             return Ok(clock.stop());
         }

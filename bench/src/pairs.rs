@@ -3,9 +3,10 @@
 use crate::clock::Span;
 use crate::data::{self, Digest};
 use crate::functions::{convert, keep};
-use crate::native::{self, Made};
+use crate::native::{self, Due, Made};
 use crate::{Failure, Setup, generate, host, native_words};
 use serde::Serialize;
+use std::cell::Cell;
 use std::path::Path;
 
 /// One workload: a name, an input, the app and its native twin.
@@ -17,7 +18,9 @@ struct Workload {
     count: usize,
     nodes: String,
     trusted: bool,
-    native: fn(&Path) -> Result<Span, Failure>,
+    native: fn(&Path, Due) -> Result<Span, Failure>,
+    /// Records that pass through the loop: its input, and what it writes to read it again.
+    records: usize,
     /// Whether the number of output records depends on when commits happen, so that only each key's last value must agree.
     last_only: bool,
 }
@@ -69,9 +72,10 @@ fn workload(name: &'static str, scale: f64) -> Workload {
         unit: "records",
         input: Vec::new(),
         count: bids,
+        records: bids,
         nodes: host::COPY.into(),
         trusted: false,
-        native: |directory| native::stateless(directory, |_, _| Ok(Made::Same)),
+        native: |directory, due| native::stateless(directory, due, |_, _| Ok(Made::Same)),
         last_only: false,
     };
     match name {
@@ -79,8 +83,8 @@ fn workload(name: &'static str, scale: f64) -> Workload {
         "filter" => Workload {
             input: generate::marked(bids),
             nodes: host::stateless("filter", "keep"),
-            native: |directory| {
-                native::stateless(directory, |value, _| Ok(if keep(value) { Made::Same } else { Made::Nothing }))
+            native: |directory, due| {
+                native::stateless(directory, due, |value, _| Ok(if keep(value) { Made::Same } else { Made::Nothing }))
             },
             ..stateless
         },
@@ -88,8 +92,8 @@ fn workload(name: &'static str, scale: f64) -> Workload {
             input: generate::bids(bids),
             nodes: host::stateless("flat-map-values", "convert"),
             trusted: name == "json-trusted",
-            native: |directory| {
-                native::stateless(directory, |value, out| {
+            native: |directory, due| {
+                native::stateless(directory, due, |value, out| {
                     Ok(if convert(value, out)? { Made::Value } else { Made::Nothing })
                 })
             },
@@ -101,11 +105,12 @@ fn workload(name: &'static str, scale: f64) -> Workload {
                 unit: "words",
                 input: generate::lines(lines),
                 count: lines * generate::WORDS_PER_LINE,
+                records: lines * (1 + generate::WORDS_PER_LINE),
                 nodes: host::words(if every_update { "every-update" } else { "on-commit" }),
                 native: if every_update {
-                    |directory| native_words::run(directory, true)
+                    |directory, due| native_words::run(directory, due, true)
                 } else {
-                    |directory| native_words::run(directory, false)
+                    |directory, due| native_words::run(directory, due, false)
                 },
                 last_only: !every_update,
                 ..stateless
@@ -117,16 +122,29 @@ fn workload(name: &'static str, scale: f64) -> Workload {
 fn run(workload: &Workload, setup: &Setup) -> Result<Measured, Failure> {
     let mut pairs = Vec::new();
     let mut records_out = 0;
-    for number in 0..setup.pairs {
-        let host = |directory: &Path| host::run(directory, &setup.plugin, &workload.nodes, workload.trusted);
-        let native = |directory: &Path| (workload.native)(directory);
-        // Every other pair begins with the native loop, so that neither always finds the machine warm.
-        let ((host, found), (native, expected)) = if number % 2 == 0 {
-            let host = once(&workload.input, host)?;
-            (host, once(&workload.input, native)?)
-        } else {
-            let native = once(&workload.input, native)?;
-            (once(&workload.input, host)?, native)
+    // How often the host committed last: the native loop does it as often.
+    let commits = Cell::new(1);
+    for number in 0..=setup.pairs {
+        let host = || {
+            once(&workload.input, |directory| {
+                let (span, count) = host::run(directory, &setup.plugin, &workload.nodes, workload.trusted)?;
+                commits.set(count);
+                Ok(span)
+            })
+        };
+        // Every other pair begins with the native loop, so that neither always finds the machine warm. The first run of
+        // all only tells how often to commit.
+        if number == 0 {
+            host()?;
+            continue;
+        }
+        let first = if number % 2 == 0 { Some(host()?) } else { None };
+        let every = commits.get();
+        let (native, expected) =
+            once(&workload.input, |directory| (workload.native)(directory, Due::new(workload.records as u64, every)))?;
+        let (host, found) = match first {
+            Some(first) => first,
+            None => host()?,
         };
         let same = if workload.last_only { found.last == expected.last } else { found == expected };
         if !same {
@@ -154,7 +172,7 @@ fn run(workload: &Workload, setup: &Setup) -> Result<Measured, Failure> {
 }
 
 /// One run on a directory of its own.
-fn once(input: &[Vec<u8>], run: impl Fn(&Path) -> Result<Span, Failure>) -> Result<(Span, Digest), Failure> {
+fn once(input: &[Vec<u8>], run: impl FnOnce(&Path) -> Result<Span, Failure>) -> Result<(Span, Digest), Failure> {
     let directory = data::filled(input)?;
     let span = run(directory.path())?;
     Ok((span, data::digest(directory.path())?))

@@ -348,6 +348,9 @@ impl Writes {
     }
 }
 
+/// Share of a write buffer that its filter takes: ten bits a key for entries of some sixty bytes.
+const BUFFER_FILTER_RATIO: f64 = 0.02;
+
 fn options(family: Family, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
@@ -359,6 +362,9 @@ fn options(family: Family, cache: &Cache) -> Options {
         options.set_enable_blob_gc(true);
     } else {
         table.set_bloom_filter(10.0, false);
+        // Keys that are not there are the common case of a growing state: the write buffer is not searched for them.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(BUFFER_FILTER_RATIO);
         options.set_compression_type(DBCompressionType::Lz4);
     }
     options.set_block_based_table_factory(&table);

@@ -1,5 +1,6 @@
 //! The key-value shape: a timestamped value a key.
 
+mod cells;
 mod local;
 mod range;
 
@@ -8,7 +9,7 @@ pub use range::Keys;
 
 use super::{Db, Family, StoreError, Writes};
 use crate::record::Timestamp;
-use rustc_hash::FxHashMap;
+use cells::{Bytes, Cell, Cells, HandOn};
 use std::collections::BTreeMap;
 
 /// Bytes of clean entries that a store keeps at hand; above it they are let go of at the next commit.
@@ -38,20 +39,6 @@ pub struct Pending<'a> {
     pub headers: &'a [u8],
 }
 
-#[derive(Debug, Default)]
-struct Cell {
-    key: Box<[u8]>,
-    value: Vec<u8>,
-    exists: bool,
-    timestamp: Timestamp,
-    dirty: bool,
-    /// Value at the last hand-on and headers of the last change, for changes that wait for the commit.
-    pending: Option<Box<HandOn>>,
-}
-
-/// Value at the last hand-on, headers of the last change.
-type HandOn = (Option<Vec<u8>>, Vec<u8>);
-
 /// Hears of every changed key, for the changelog: key, timestamp, value (none: deleted).
 pub type Changelog<'a> = &'a mut dyn FnMut(&[u8], Timestamp, Option<&[u8]>);
 
@@ -60,9 +47,10 @@ pub type Changelog<'a> = &'a mut dyn FnMut(&[u8], Timestamp, Option<&[u8]>);
 pub struct KeyValueStore {
     db: Db,
     prefix: [u8; 8],
-    slots: FxHashMap<Box<[u8]>, Slot>,
-    cells: Vec<Cell>,
+    cells: Cells,
     dirty: Vec<Slot>,
+    /// How many of them are known to be in the order of their keys.
+    sorted: usize,
     dirty_bytes: usize,
     bytes: usize,
     /// Changed entries by key, from the first scan of a transaction on: stores that are never scanned pay nothing.
@@ -91,8 +79,8 @@ impl KeyValueStore {
         let (store, rest) = prefix.split_at_mut(4);
         store.copy_from_slice(&number.to_be_bytes());
         rest.copy_from_slice(&partition.to_be_bytes());
-        let (slots, cells, dirty) = (FxHashMap::default(), Vec::new(), Vec::new());
-        Self { db: db.clone(), prefix, slots, cells, dirty, dirty_bytes: 0, bytes: 0, ordered: None }
+        let (cells, dirty) = (Cells::default(), Vec::new());
+        Self { db: db.clone(), prefix, cells, dirty, sorted: 0, dirty_bytes: 0, bytes: 0, ordered: None }
     }
 
     /// Finds a key's entry, or loads it; a key that is not there gets an empty one.
@@ -100,26 +88,25 @@ impl KeyValueStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn slot(&mut self, key: &[u8]) -> Result<Slot, StoreError> {
-        if let Some(slot) = self.slots.get(key) {
-            return Ok(*slot);
+        match self.cells.find(key) {
+            Some(slot) => Ok(slot),
+            None => self.fetch(key),
         }
+    }
+
+    fn fetch(&mut self, key: &[u8]) -> Result<Slot, StoreError> {
         let stored = self.db.get(Family::KeyValue, &self.full(key))?;
         let mut cell = Cell { key: key.into(), ..Cell::default() };
         if let Some((timestamp, value)) = stored.as_deref().and_then(unpack) {
             (cell.timestamp, cell.exists) = (timestamp, true);
-            cell.value.extend_from_slice(value);
+            cell.value = value.into();
         }
         self.bytes += key.len() + cell.value.len() + ENTRY_BYTES;
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by the cache's bytes")]
-        let slot = Slot(self.cells.len() as u32);
-        self.cells.push(cell);
-        self.slots.insert(key.into(), slot);
-        Ok(slot)
+        Ok(self.cells.insert(cell))
     }
 
-    #[expect(clippy::indexing_slicing, reason = "slots are made by this store, and void after a commit as documented")]
     fn cell(&self, slot: Slot) -> &Cell {
-        &self.cells[slot.0 as usize]
+        self.cells.at(slot)
     }
 
     /// Timestamp and value of an entry; none if there is no value.
@@ -129,15 +116,14 @@ impl KeyValueStore {
     }
 
     /// Sets or deletes an entry's value, at a time.
-    #[expect(clippy::indexing_slicing, reason = "as in cell")]
     pub fn set(&mut self, slot: Slot, timestamp: Timestamp, value: Option<&[u8]>) {
-        let cell = &mut self.cells[slot.0 as usize];
+        let cell = self.cells.at_mut(slot);
         if !cell.dirty {
             cell.dirty = true;
             self.dirty.push(slot);
             self.dirty_bytes += cell.key.len() + ENTRY_BYTES;
             if let Some(ordered) = &mut self.ordered {
-                ordered.insert(cell.key.clone(), slot);
+                ordered.insert(cell.key.as_slice().into(), slot);
             }
         }
         self.bytes = (self.bytes + value.map_or(0, <[u8]>::len)).saturating_sub(cell.value.len());
@@ -148,35 +134,37 @@ impl KeyValueStore {
     }
 
     /// As [`KeyValueStore::set`], for a change that is handed on at the commit.
-    #[expect(clippy::indexing_slicing, reason = "as in cell")]
     pub fn set_pending(&mut self, slot: Slot, timestamp: Timestamp, value: Option<&[u8]>, headers: &[u8]) {
-        let cell = &mut self.cells[slot.0 as usize];
-        let pending =
-            cell.pending.get_or_insert_with(|| Box::new((cell.exists.then(|| cell.value.clone()), Vec::new())));
-        pending.1.clear();
-        pending.1.extend_from_slice(headers);
+        let cell = self.cells.at_mut(slot);
+        let first = || Box::new(HandOn { old: cell.exists.then(|| Bytes::clone(&cell.value)), headers: Vec::new() });
+        let pending = cell.pending.get_or_insert_with(first);
+        pending.headers.clear();
+        pending.headers.extend_from_slice(headers);
         self.set(slot, timestamp, value);
     }
 
     /// Visits the changes that wait for the commit, in key order, and forgets that they wait.
     pub fn emit_pending(&mut self, visit: &mut dyn FnMut(Pending<'_>)) {
-        for slot in self.dirty_by_key() {
-            let Some(cell) = self.cells.get_mut(slot.0 as usize) else { continue };
+        self.sort();
+        for slot in &self.dirty {
+            let cell = self.cells.at_mut(*slot);
             let Some(pending) = cell.pending.take() else { continue };
             visit(Pending {
                 key: &cell.key,
                 value: cell.exists.then_some(&cell.value),
-                old: pending.0.as_deref(),
+                old: pending.old.as_deref(),
                 timestamp: cell.timestamp,
-                headers: &pending.1,
+                headers: &pending.headers,
             });
         }
     }
 
-    fn dirty_by_key(&self) -> Vec<Slot> {
-        let mut slots = self.dirty.clone();
-        slots.sort_by(|a, b| self.cell(*a).key.cmp(&self.cell(*b).key));
-        slots
+    /// Puts the changed entries into the order of their keys.
+    fn sort(&mut self) {
+        if self.sorted < self.dirty.len() {
+            self.cells.sort(&mut self.dirty);
+            self.sorted = self.dirty.len();
+        }
     }
 
     /// One value.
@@ -194,9 +182,10 @@ impl KeyValueStore {
     }
 
     /// Writes each changed key once, in key order, and tells the changelog.
-    pub fn prepare(&self, writes: &mut Writes, mut changelog: Option<Changelog<'_>>) {
-        for slot in self.dirty_by_key() {
-            let cell = self.cell(slot);
+    pub fn prepare(&mut self, writes: &mut Writes, mut changelog: Option<Changelog<'_>>) {
+        self.sort();
+        for slot in &self.dirty {
+            let cell = self.cell(*slot);
             let value = cell.exists.then_some(cell.value.as_slice());
             let key = [&self.prefix[..], &cell.key];
             match value {
@@ -213,12 +202,11 @@ impl KeyValueStore {
 
     /// What was prepared is committed.
     pub fn committed(&mut self) {
-        for slot in std::mem::take(&mut self.dirty) {
-            if let Some(cell) = self.cells.get_mut(slot.0 as usize) {
-                (cell.dirty, cell.pending) = (false, None);
-            }
+        for slot in self.dirty.drain(..) {
+            let cell = self.cells.at_mut(slot);
+            (cell.dirty, cell.pending) = (false, None);
         }
-        self.dirty_bytes = 0;
+        (self.dirty_bytes, self.sorted) = (0, 0);
         self.ordered = None;
         if self.bytes > CACHE_BYTES_MAX {
             self.forget();
@@ -234,11 +222,10 @@ impl KeyValueStore {
     }
 
     fn forget(&mut self) {
-        self.slots.clear();
         self.cells.clear();
         self.dirty.clear();
         self.ordered = None;
-        (self.dirty_bytes, self.bytes) = (0, 0);
+        (self.dirty_bytes, self.bytes, self.sorted) = (0, 0, 0);
     }
 
     fn full(&self, key: &[u8]) -> Vec<u8> {

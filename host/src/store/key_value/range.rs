@@ -65,7 +65,7 @@ impl KeyValueStore {
     }
 
     fn in_order(&self) -> BTreeMap<Box<[u8]>, Slot> {
-        self.dirty.iter().map(|slot| (self.cell(*slot).key.clone(), *slot)).collect()
+        self.dirty.iter().map(|slot| (self.cell(*slot).key.as_slice().into(), *slot)).collect()
     }
 
     fn merged(
