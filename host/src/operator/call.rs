@@ -39,7 +39,7 @@ pub struct Caller {
     name: String,
     operator: String,
     policy: OnError,
-    columns: Columns,
+    columns: Box<Columns>,
 }
 
 /// What a call brought, row by row.
@@ -83,7 +83,7 @@ impl Caller {
     /// A caller for one use of an operator, which was opened on the instance.
     pub fn new(usage: Use) -> Self {
         let Use { plugin, node, reads, name, operator, policy } = usage;
-        Self { plugin, node, reads, name, operator, policy, columns: Columns::default() }
+        Self { plugin, node, reads, name, operator, policy, columns: Box::default() }
     }
 
     /// The node's name.
@@ -123,13 +123,14 @@ impl Caller {
         let Some(batch) = rows.get(range.clone()).filter(|batch| !batch.is_empty()) else {
             return Ok(());
         };
-        let mut columns = std::mem::take(&mut self.columns);
-        pack(batch, self.reads, &cx.turn.arena, &mut columns);
+        let columns = self.columns.as_mut();
+        pack(batch, self.reads, &mut cx.turn.arena, columns);
         let instance = instance(cx.plugins, self.plugin);
         crate::killpoint::pass("before-plugin-call");
-        let result = instance.transform(self.node, &mut columns);
+        columns.arena = std::mem::take(&mut cx.turn.arena);
+        let result = instance.transform(self.node, columns);
+        cx.turn.arena = std::mem::take(&mut columns.arena);
         crate::killpoint::pass("after-plugin-call");
-        self.columns = columns;
         match result {
             Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),
             Err(error) => {
@@ -253,33 +254,27 @@ pub(super) fn isolate(range: &std::ops::Range<usize>, error: &CallError) -> Vec<
 }
 
 /// Packs rows into columns; only the fields that the operator reads.
-pub(super) fn pack(rows: &[Row], reads: Fields, arena: &Arena, columns: &mut Columns) {
+pub(super) fn pack(rows: &[Row], reads: Fields, arena: &mut Arena, columns: &mut Columns) {
     columns.clear();
+    if reads.timestamp {
+        columns.timestamps.extend(rows.iter().map(|row| row.timestamp));
+    }
     columns.value_lengths.reserve(rows.len());
+    columns.fields.reserve(2 * rows.len());
+    let mut block = Vec::new();
     let headers = reads.headers && rows.iter().any(|row| !row.headers.is_empty());
     for row in rows {
-        if reads.timestamp {
-            columns.timestamps.push(row.timestamp);
-        }
         if reads.key {
-            columns.key_lengths.push(push(row.key, arena, &mut columns.bytes));
+            let length = columns.push(row.key);
+            columns.key_lengths.push(length);
         }
-        let value = if reads.value { row.value } else { Cell::EMPTY };
-        columns.value_lengths.push(push(value, arena, &mut columns.bytes));
+        let length = columns.push(if reads.value { row.value } else { Cell::EMPTY });
+        columns.value_lengths.push(length);
         if headers {
-            let before = columns.bytes.len();
-            headers::to_block(arena.bytes(row.headers), &mut columns.bytes);
-            columns.header_lengths.push(index(columns.bytes.len() - before));
-        }
-    }
-}
-
-fn push(cell: Cell, arena: &Arena, bytes: &mut Vec<u8>) -> u32 {
-    match arena.get(cell) {
-        None => NULL,
-        Some(field) => {
-            bytes.extend_from_slice(field);
-            index(field.len())
+            block.clear();
+            headers::to_block(arena.bytes(row.headers), &mut block);
+            let length = columns.push(arena.copy(Some(&block)));
+            columns.header_lengths.push(length);
         }
     }
 }
@@ -299,6 +294,13 @@ fn unpack(
     answer.rekeyed |= !key_lengths.is_empty();
     answer.rows.reserve(sources.len());
     answer.sources.reserve(sources.len());
+    let lengths = [&key_lengths, &value_lengths, &header_lengths];
+    if timestamps.is_empty() && lengths.iter().all(|lengths| lengths.is_empty()) {
+        // As of a filter: rows as they were.
+        answer.rows.extend(sources.iter().filter_map(|source| batch.get(*source as usize)));
+        answer.sources.extend(sources.iter().map(|source| index(start) + source));
+        return failures;
+    }
     for (place, source) in sources.iter().enumerate() {
         let Some(mut row) = batch.get(*source as usize).copied() else { continue };
         if let Some(timestamp) = timestamps.get(place).filter(|timestamp| **timestamp != SAME_TIMESTAMP) {

@@ -1,14 +1,13 @@
 //! One plugin inside one task.
 
 use super::bindings::fold::exports::millstream::plugin::fold as wit_fold;
-use super::bindings::fold::{FoldPart, FoldPartIndices};
 use super::bindings::imports::millstream::plugin::{log, types};
 use super::bindings::plugin::exports::millstream::plugin::plugin as wit_plugin;
 use super::bindings::plugin::{PluginPart, PluginPartIndices};
-use super::bindings::transform::{TransformPart, TransformPartIndices};
 use super::engine::{Ticking, ticks};
 use super::limits::Limits;
 use super::log::Log;
+use super::lower::{Batch, lend, own, take_back};
 use super::overtime::thread_time;
 use super::port::{
     CallError, Cells, Columns, Description, Failure, Fields, Folded, Instance, Node, Operator, Outcome, Plugin, Reply,
@@ -17,7 +16,7 @@ use super::port::{
 use super::state::State;
 use super::{trap, wasi};
 use std::sync::Arc;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 
 /// A plugin that was admitted.
@@ -28,8 +27,8 @@ pub(super) struct Admitted {
     pre: InstancePre<State>,
     /// Where its exports lie, looked up once.
     plugin: PluginPartIndices,
-    transform: Option<TransformPartIndices>,
-    fold: Option<FoldPartIndices>,
+    transform: Option<ComponentExportIndex>,
+    fold: Option<ComponentExportIndex>,
     limits: Limits,
     log: Arc<Log>,
     /// Keeps the clock going that interrupts its instances.
@@ -39,9 +38,28 @@ pub(super) struct Admitted {
 /// What is found in every new instance.
 struct Parts {
     store: Store<State>,
+    exports: Exports,
+}
+
+/// A stateless operator over a batch.
+type Transform = TypedFunc<(u32, Arc<Batch>), (types::Outcome,)>;
+/// A fold over a batch.
+type Fold = TypedFunc<(u32, Arc<Batch>, Arc<types::Cells>, Arc<wit_fold::Steps>, wit_fold::Reply), (wit_fold::Folded,)>;
+
+/// What can be called.
+struct Exports {
     plugin: PluginPart,
-    transform: Option<TransformPart>,
-    fold: Option<FoldPart>,
+    transform: Option<Transform>,
+    fold: Option<Fold>,
+}
+
+/// The contract's interfaces through which operators are called, and the function of each.
+const TRANSFORM: (&str, &str) = ("millstream:plugin/transform@0.1.0", "process");
+const FOLD: (&str, &str) = ("millstream:plugin/fold@0.1.0", "fold");
+
+fn find(component: &Component, (interface, function): (&str, &str)) -> Option<ComponentExportIndex> {
+    let interface = component.get_export_index(None, interface)?;
+    component.get_export_index(Some(&interface), function)
 }
 
 impl Admitted {
@@ -61,8 +79,8 @@ impl Admitted {
         let name: Arc<str> = name.into();
         Ok(Self {
             plugin: PluginPartIndices::new(&pre)?,
-            transform: TransformPartIndices::new(&pre).ok(),
-            fold: FoldPartIndices::new(&pre).ok(),
+            transform: find(component, TRANSFORM),
+            fold: find(component, FOLD),
             log: Arc::new(Log::new(Arc::clone(&name), limits.log)),
             name,
             digest,
@@ -93,26 +111,23 @@ impl Admitted {
         });
         store.set_epoch_deadline(ticks(self.limits.deadline_of(0)));
         match self.instantiate(&mut store) {
-            Ok((plugin, transform, fold)) => Ok(Parts { store, plugin, transform, fold }),
+            Ok(exports) => Ok(Parts { store, exports }),
             Err(error) => Err(trap::classify(&error, store.data_mut(), &self.limits, 0)),
         }
     }
 
-    fn instantiate(
-        &self,
-        store: &mut Store<State>,
-    ) -> wasmtime::Result<(PluginPart, Option<TransformPart>, Option<FoldPart>)> {
+    fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Exports> {
         let instance = self.pre.instantiate(&mut *store)?;
         let plugin = self.plugin.load(&mut *store, &instance)?;
-        let transform = self.transform.as_ref().map(|found| found.load(&mut *store, &instance)).transpose()?;
-        let fold = self.fold.as_ref().map(|found| found.load(&mut *store, &instance)).transpose()?;
-        Ok((plugin, transform, fold))
+        let transform = self.transform.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+        let fold = self.fold.map(|index| instance.get_typed_func(&mut *store, index)).transpose()?;
+        Ok(Exports { plugin, transform, fold })
     }
 
     /// Asks a new instance what is inside.
     pub(super) fn describe(&self) -> Result<Description, CallError> {
-        let Parts { mut store, plugin, .. } = self.parts()?;
-        let found = plugin.millstream_plugin_plugin().call_describe(&mut store);
+        let Parts { mut store, exports } = self.parts()?;
+        let found = exports.plugin.millstream_plugin_plugin().call_describe(&mut store);
         found.map(description).map_err(|error| trap::classify(&error, store.data_mut(), &self.limits, 0))
     }
 }
@@ -155,14 +170,14 @@ impl Live {
 
     fn say_open(&mut self, node: Node, operator: &str, params: &str) -> Result<(), CallError> {
         self.arm(0);
-        let Parts { store, plugin, .. } = &mut self.parts;
+        let Parts { store, exports } = &mut self.parts;
         let opening = wit_plugin::Opening {
             operator: operator.into(),
             params: params.into(),
             outputs: vec!["out".into()],
             properties: Vec::new(),
         };
-        let called = plugin.millstream_plugin_plugin().call_open(store, node, &opening);
+        let called = exports.plugin.millstream_plugin_plugin().call_open(store, node, &opening);
         match called {
             Ok(opened) => opened.map_err(|reason| CallError::Refused { reason }),
             Err(error) => Err(self.failed(&error, 0)),
@@ -188,12 +203,12 @@ impl Instance for Live {
     fn transform(&mut self, node: Node, batch: &mut Columns) -> Result<Outcome, CallError> {
         let rows = batch.rows();
         self.arm(rows);
-        let Parts { store, transform, .. } = &mut self.parts;
-        let Some(transform) = transform else { return Err(missing("transform")) };
+        let Parts { store, exports } = &mut self.parts;
+        let Some(transform) = &exports.transform else { return Err(missing("transform")) };
         let lent = lend(batch);
-        let called = transform.millstream_plugin_transform().call_process(store, node, &lent);
-        take_back(batch, lent);
-        let outcome = called.map(outcome).map_err(|error| self.failed(&error, rows))?;
+        let called = transform.call(store, (node, Arc::clone(&lent)));
+        *batch = take_back(lent);
+        let outcome = called.map(|(answer,)| outcome(answer)).map_err(|error| self.failed(&error, rows))?;
         outcome.check(rows, 1).map_err(|reason| CallError::Invalid { reason })?;
         Ok(outcome)
     }
@@ -208,18 +223,19 @@ impl Instance for Live {
     ) -> Result<Folded, CallError> {
         let (slots, count) = (states.lengths.len(), steps.slots.len());
         self.arm(count);
-        let Parts { store, fold, .. } = &mut self.parts;
-        let Some(fold) = fold else { return Err(missing("fold")) };
-        let (rows, cells, all_steps) = (lend(batch), lend_cells(states), lend_steps(steps));
+        let Parts { store, exports } = &mut self.parts;
+        let Some(fold) = &exports.fold else { return Err(missing("fold")) };
         let wanted = match reply {
             Reply::Last => wit_fold::Reply::Last,
             Reply::Every => wit_fold::Reply::Every,
         };
-        let called = fold.millstream_plugin_fold().call_fold(store, node, &rows, &cells, &all_steps, wanted);
-        take_back(batch, rows);
-        *states = Cells { lengths: cells.lengths, bytes: cells.bytes };
-        *steps = Steps { actions: all_steps.actions, slots: all_steps.slots, arguments: all_steps.arguments };
-        let answer = called.map_err(|error| self.failed(&error, count))?;
+        let (rows, cells, all_steps) = (lend(batch), lend_cells(states), lend_steps(steps));
+        let arguments = (node, Arc::clone(&rows), Arc::clone(&cells), Arc::clone(&all_steps), wanted);
+        let called = fold.call(store, arguments);
+        *batch = take_back(rows);
+        *states = take_back_states(cells);
+        *steps = take_back_steps(all_steps);
+        let (answer,) = called.map_err(|error| self.failed(&error, count))?;
         let folded = Folded {
             states: Cells { lengths: answer.states.lengths, bytes: answer.states.bytes },
             failures: answer.failures.into_iter().map(failure).collect(),
@@ -233,25 +249,24 @@ impl Instance for Live {
     }
 }
 
-/// The columns in the contract's shape, without a copy, until [`take_back`].
-fn lend(batch: &mut Columns) -> types::Columns {
-    let Columns { timestamps, key_lengths, value_lengths, header_lengths, bytes } = std::mem::take(batch);
-    types::Columns { timestamps, key_lengths, value_lengths, header_lengths, bytes }
-}
-
-fn take_back(batch: &mut Columns, lent: types::Columns) {
-    let types::Columns { timestamps, key_lengths, value_lengths, header_lengths, bytes } = lent;
-    *batch = Columns { timestamps, key_lengths, value_lengths, header_lengths, bytes };
-}
-
-fn lend_cells(cells: &mut Cells) -> types::Cells {
+fn lend_cells(cells: &mut Cells) -> Arc<types::Cells> {
     let Cells { lengths, bytes } = std::mem::take(cells);
-    types::Cells { lengths, bytes }
+    Arc::new(types::Cells { lengths, bytes })
 }
 
-fn lend_steps(steps: &mut Steps) -> wit_fold::Steps {
+fn take_back_states(lent: Arc<types::Cells>) -> Cells {
+    let types::Cells { lengths, bytes } = own(lent);
+    Cells { lengths, bytes }
+}
+
+fn lend_steps(steps: &mut Steps) -> Arc<wit_fold::Steps> {
     let Steps { actions, slots, arguments } = std::mem::take(steps);
-    wit_fold::Steps { actions, slots, arguments }
+    Arc::new(wit_fold::Steps { actions, slots, arguments })
+}
+
+fn take_back_steps(lent: Arc<wit_fold::Steps>) -> Steps {
+    let wit_fold::Steps { actions, slots, arguments } = own(lent);
+    Steps { actions, slots, arguments }
 }
 
 fn outcome(answer: types::Outcome) -> Outcome {

@@ -14,6 +14,7 @@ mod instance;
 mod limits;
 mod load;
 mod log;
+mod lower;
 mod overtime;
 pub mod port;
 mod state;

@@ -1,6 +1,6 @@
 //! What operators ask of a plugin, without a word of WebAssembly. The shapes follow `wit/plugin.wit` item by item.
 
-use crate::record::headers;
+use crate::record::{Arena, Cell, headers};
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub const SAME_TIMESTAMP: i64 = i64::MIN;
 pub const EVERY_OUTPUT: u16 = 0xffff;
 
 /// Records packed as columns, as they cross to the guest. Reused from call to call.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Columns {
     /// Event times; empty if the operator does not ask for them.
     pub timestamps: Vec<i64>,
@@ -24,8 +24,11 @@ pub struct Columns {
     pub value_lengths: Vec<u32>,
     /// Header block lengths; empty: no row has headers, or they are not asked for.
     pub header_lengths: Vec<u32>,
-    /// Keys, values and header blocks, row after row.
-    pub bytes: Vec<u8>,
+    /// Keys, values and header blocks, row after row: where they lie in the arena. Their lengths are those of the
+    /// columns above.
+    pub fields: Vec<Cell>,
+    /// The turn's bytes, lent for the call: they go to the guest from where they lie.
+    pub arena: Arena,
 }
 
 impl Columns {
@@ -34,13 +37,25 @@ impl Columns {
         self.value_lengths.len()
     }
 
-    /// Empties all columns and keeps their memory.
+    /// Appends a field and gives its length as the contract has it.
+    #[expect(clippy::cast_possible_truncation, reason = "a cell is shorter than 4 GiB")]
+    pub fn push(&mut self, field: Cell) -> u32 {
+        if field.is_null() {
+            return NULL;
+        }
+        if !field.is_empty() {
+            self.fields.push(field);
+        }
+        field.len() as u32
+    }
+
+    /// Empties all columns and keeps their memory; the arena is not looked at.
     pub fn clear(&mut self) {
         self.timestamps.clear();
         self.key_lengths.clear();
         self.value_lengths.clear();
         self.header_lengths.clear();
-        self.bytes.clear();
+        self.fields.clear();
     }
 }
 

@@ -57,6 +57,11 @@ impl Cell {
         buffer.get(start..start + self.len as usize)
     }
 
+    /// The chunk that it lies in; says nothing if the cell is null or empty.
+    pub const fn chunk(self) -> Chunk {
+        Chunk(self.chunk)
+    }
+
     /// Whether this is null, which an empty value is not.
     pub const fn is_null(self) -> bool {
         self.len == NULL

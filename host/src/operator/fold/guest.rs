@@ -162,10 +162,12 @@ impl Batch {
     fn call(&mut self, caller: &Caller, cx: &mut Context<'_>) -> Result<Folded, CallError> {
         let (plugin, node, reads) = caller.target();
         let mut columns = Columns::default();
-        pack(&self.rows, reads, &cx.turn.arena, &mut columns);
+        pack(&self.rows, reads, &mut cx.turn.arena, &mut columns);
         crate::killpoint::pass("before-fold-call");
         let instance = instance(cx.plugins, plugin);
+        columns.arena = std::mem::take(&mut cx.turn.arena);
         let folded = instance.fold(node, &mut columns, &mut self.states, &mut self.steps, Reply::Every);
+        cx.turn.arena = std::mem::take(&mut columns.arena);
         crate::killpoint::pass("after-fold-call");
         folded
     }
