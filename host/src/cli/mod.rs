@@ -1,82 +1,144 @@
 //! The command line.
 
-mod app;
+mod build;
+mod check;
+mod feed;
+mod new;
+mod out;
 mod plugin;
+mod progress;
+mod run;
+mod state;
 mod topic;
+mod trial;
 
-use crate::run::RunError;
-use clap::{Parser, Subcommand};
+pub use out::{Error, colours};
+pub use progress::LogWriter;
+
+use crate::run::App;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Kafka Streams for every language: transforms in WebAssembly over a durable log.
-///
-/// Exit codes: 0 done; 1 processing stopped or a file, plugin or data directory cannot be used; 2 the command line or
-/// the manifest is wrong; 130 interrupted twice.
-///
-/// Compiled plugins are kept in MILLSTREAM_CACHE_DIR, or else in millstream/plugins in the user's cache directory.
 #[derive(Debug, Parser)]
-#[command(name = "millstream", version, propagate_version = true)]
+#[command(
+    name = "millstream",
+    version,
+    propagate_version = true,
+    after_help = "\
+Begin:
+  millstream new my-app && cd my-app
+  millstream build && millstream check && millstream test
+  millstream run --input lines=input.txt --until-end
+  millstream topic consume shouted
+
+Exit codes:
+  0    done
+  1    it failed: processing stopped, a test failed, a file, plugin or data directory cannot be used
+  2    the command line, the manifest or a test case is wrong
+  130  interrupted twice
+
+Environment:
+  MILLSTREAM_DATA_DIR   as --data-dir
+  MILLSTREAM_CACHE_DIR  where compiled plugins are kept, else millstream/plugins in the user's cache directory
+  RUST_LOG              what is logged, such as warn or millstream=debug
+  NO_COLOR              no colours"
+)]
 pub struct Cli {
     /// Directory of topics, offsets and state.
     #[arg(long, global = true, env = "MILLSTREAM_DATA_DIR", default_value = ".millstream")]
     data_dir: PathBuf,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    color: out::Colour,
+    /// Log warnings and errors only, and show no progress.
+    #[arg(long, short, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the app of a manifest on the embedded log.
-    Run(app::Run),
+    New(new::New),
+    Build(build::Build),
     /// Check a manifest and its plugins without running anything.
-    Check(app::Manifest),
-    /// Show how an app is taken apart into tasks.
-    Topology(app::Show),
-    /// Compile the plugin in this directory and wrap it into a component.
-    Build(plugin::Build),
-    /// Look into plugins.
-    #[command(subcommand)]
-    Plugin(plugin::Command),
+    Check(Manifest),
+    Test(trial::Test),
+    Run(run::Run),
+    Topology(check::Show),
     /// Work with the topics of the embedded log.
     #[command(subcommand)]
     Topic(topic::Command),
-    /// Look into the stores of an app that is not running.
+    /// Look into the stores of an app.
     #[command(subcommand)]
-    State(app::State),
+    State(state::State),
+    /// Look into plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Print a script that completes millstream's commands in a shell.
+    #[command(after_help = "Example:\n  source <(millstream completions bash)")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     #[command(name = crate::plugin::COMPILE_SUBCOMMAND, hide = true)]
     CompilePlugin(plugin::Compile),
 }
 
+/// Which manifest.
+#[derive(Debug, Args)]
+struct Manifest {
+    /// The manifest.
+    #[arg(long = "manifest", short, default_value = "millstream.toml", value_name = "FILE")]
+    path: PathBuf,
+}
+
+impl Manifest {
+    fn load(&self) -> Result<App, Error> {
+        Ok(App::load(&self.path, colours())?)
+    }
+}
+
 impl Cli {
+    /// Takes in what must be known before anything is said: when to use colours, and how much to log.
+    pub fn log_level(&self) -> &'static str {
+        out::choose(self.color);
+        if self.quiet { "warn" } else { "info" }
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
     /// What went wrong, for people.
-    pub fn run(self) -> Result<(), RunError> {
+    pub fn run(self) -> Result<(), Error> {
         let data = &self.data_dir;
         match self.command {
-            Command::Run(run) => run.run(data),
-            Command::Check(check) => check.check(),
-            Command::Topology(show) => show.show(),
+            Command::New(new) => new.run(),
             Command::Build(build) => build.run(),
-            Command::Plugin(command) => command.run(),
+            Command::Check(manifest) => manifest.check(),
+            Command::Test(test) => test.run(),
+            Command::Run(run) => run.run(data, self.quiet),
+            Command::Topology(show) => show.show(),
             Command::Topic(command) => command.run(data),
             Command::State(command) => command.run(data),
+            Command::Plugin(command) => command.run(),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "millstream", &mut script);
+                out::print_bytes(&script);
+                Ok(())
+            }
             Command::CompilePlugin(compile) => compile.run(),
         }
     }
 }
 
-/// Prints to the standard output; a reader that went away ends the program quietly.
-fn print(text: &str) {
-    use std::io::Write;
-    if std::io::stdout().write_all(text.as_bytes()).is_err() {
-        std::process::exit(0);
+/// What to choose instead of a name that is not there.
+fn nearest(name: &str, names: &[String]) -> String {
+    let near = names.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    match near {
+        Some((distance, known)) if distance <= 2.max(name.len() / 3) => format!("did you mean {known:?}?"),
+        _ => format!("there is {}", names.join(", ")),
     }
-}
-
-/// Whether the standard error shows colours.
-fn colours() -> bool {
-    use std::io::IsTerminal;
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

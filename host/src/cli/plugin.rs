@@ -1,61 +1,13 @@
-//! `build`, `plugin inspect`.
+//! `plugin inspect`.
 
-use super::print;
+use super::out::{Error, print, table};
+use crate::plugin::port::Plugin;
 use crate::plugin::{Limits, Profile, serve_compiler};
-use crate::run::{RunError, admission, componentize_file};
+use crate::run::{RunError, admission};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-#[derive(Debug, Args)]
-pub(super) struct Build {
-    /// Directory of the plugin's Cargo.toml.
-    #[arg(default_value = ".")]
-    directory: PathBuf,
-    /// Where the component goes; default: NAME.wasm in the plugin's directory.
-    #[arg(long, short)]
-    output: Option<PathBuf>,
-}
-
-impl Build {
-    pub(super) fn run(&self) -> Result<(), RunError> {
-        let failed = |error: std::io::Error| RunError::File { path: self.directory.clone(), error };
-        let mut command = std::process::Command::new("cargo");
-        command.args([
-            "build",
-            "--release",
-            "--target",
-            "wasm32-unknown-unknown",
-            "--message-format",
-            "json-render-diagnostics",
-        ]);
-        let output =
-            command.current_dir(&self.directory).stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
-        if !output.status.success() {
-            return Err(failed(std::io::Error::other(
-                "cargo build failed; is the target there? rustup target add wasm32-unknown-unknown",
-            )));
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let mut artifact = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter_map(|message| {
-                let files = message.get("filenames")?.as_array()?.clone();
-                files
-                    .into_iter()
-                    .filter_map(|file| file.as_str().map(PathBuf::from))
-                    .find(|file| file.extension().is_some_and(|end| end == "wasm"))
-            });
-        let Some(artifact) = artifact.next_back() else {
-            return Err(failed(std::io::Error::other("cargo built no .wasm; is crate-type = [\"cdylib\"] set?")));
-        };
-        let name = artifact.file_name().map_or_else(|| "plugin.wasm".into(), PathBuf::from);
-        let to = self.output.clone().unwrap_or_else(|| self.directory.join(name));
-        componentize_file(&artifact, &to)?;
-        print(&format!("built {}\n", to.display()));
-        Ok(())
-    }
-}
+use std::sync::Arc;
 
 /// The life of the process that compiles a component for another; see [`crate::plugin`].
 #[derive(Debug, Args)]
@@ -66,10 +18,10 @@ pub(super) struct Compile {
 }
 
 impl Compile {
-    pub(super) fn run(&self) -> Result<(), RunError> {
+    pub(super) fn run(&self) -> Result<(), Error> {
         let profile = if self.trusted { Profile::Trusted } else { Profile::Interruptible };
         serve_compiler(std::io::stdin().lock(), std::io::stdout().lock(), profile)
-            .map_err(|error| RunError::File { path: "standard input and output".into(), error })
+            .map_err(|error| Error::file(Path::new("standard input and output"), &error))
     }
 }
 
@@ -79,39 +31,73 @@ pub(super) enum Command {
     Inspect {
         /// The component.
         file: PathBuf,
+        /// JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
 impl Command {
-    pub(super) fn run(self) -> Result<(), RunError> {
-        let Self::Inspect { file } = self;
-        inspect(&file)
+    pub(super) fn run(self) -> Result<(), Error> {
+        let Self::Inspect { file, json } = self;
+        let (plugin, bytes) = admitted(&file)?;
+        if json {
+            print(&format!("{:#}\n", as_json(plugin.as_ref(), bytes)));
+        } else {
+            print(&as_text(plugin.as_ref(), bytes));
+        }
+        Ok(())
     }
 }
 
-fn inspect(file: &Path) -> Result<(), RunError> {
-    let bytes = std::fs::read(file).map_err(|error| RunError::File { path: file.into(), error })?;
+/// A component that may run, and its bytes.
+pub(super) fn admitted(file: &Path) -> Result<(Arc<dyn Plugin>, usize), Error> {
+    let bytes = std::fs::read(file).map_err(|error| Error::file(file, &error))?;
     let refused = |error| RunError::Plugin { name: file.display().to_string(), error };
     let plugin = admission().admit("inspected", &bytes, Limits::default()).map_err(refused)?;
+    Ok((plugin, bytes.len()))
+}
+
+fn as_text(plugin: &dyn Plugin, bytes: usize) -> String {
     let about = plugin.description();
-    print(&format!(
-        "{} {} ({}), {} bytes, sha256:{}\n",
+    let mut rows = vec![["OPERATOR", "KIND", "PARAMS", "ABOUT"].map(String::from).to_vec()];
+    for operator in &about.operators {
+        let docs = operator.docs.lines().next().unwrap_or_default();
+        rows.push(vec![operator.name.clone(), operator.kind.clone(), params(&operator.params_schema), docs.into()]);
+    }
+    format!(
+        "{} {}\nsdk     {}\nsize    {bytes} bytes\ndigest  sha256:{}\n\n{}",
         about.name,
         about.version,
         about.sdk,
-        bytes.len(),
-        plugin.digest()
-    ));
-    for operator in &about.operators {
-        print(&format!(
-            "  {:20} {:16} {}\n",
-            operator.name,
-            operator.kind,
-            operator.docs.lines().next().unwrap_or_default()
-        ));
-        if !operator.params_schema.is_empty() {
-            print(&format!("  {:20} params: {}\n", "", operator.params_schema));
-        }
-    }
-    Ok(())
+        plugin.digest(),
+        table(&rows)
+    )
+}
+
+/// The names and types of an operator's parameters; `-` if it takes none.
+fn params(schema: &str) -> String {
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let kind =
+        |about: &Value| about.get("type").and_then(Value::as_str).map(|kind| format!(": {kind}")).unwrap_or_default();
+    let listed: Vec<String> =
+        properties.into_iter().flatten().map(|(name, about)| format!("{name}{}", kind(about))).collect();
+    if listed.is_empty() { "-".into() } else { listed.join(", ") }
+}
+
+fn as_json(plugin: &dyn Plugin, bytes: usize) -> Value {
+    let about = plugin.description();
+    let operators: Vec<Value> = about
+        .operators
+        .iter()
+        .map(|operator| {
+            let schema: Value = serde_json::from_str(&operator.params_schema).unwrap_or_default();
+            json!({ "name": operator.name, "kind": operator.kind, "docs": operator.docs, "params": schema })
+        })
+        .collect();
+    json!({
+        "name": about.name, "version": about.version, "sdk": about.sdk, "bytes": bytes,
+        "digest": format!("sha256:{}", plugin.digest()), "operators": operators,
+    })
 }

@@ -8,9 +8,11 @@ mod arena;
 pub mod batch;
 pub mod change;
 pub mod headers;
+pub mod hex;
 mod partitioner;
 mod path;
 mod row;
+pub mod time;
 pub mod varint;
 
 pub use arena::{Arena, Cell, Chunk};

@@ -8,7 +8,7 @@ pub use access::Access;
 pub use reset::Reset;
 
 use crate::plugin::port::Plugin;
-use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, componentize, default_cache_directory};
+use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, default_cache_directory};
 use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::store::{Db, KeyValueStore, StoreError};
 use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
@@ -202,6 +202,24 @@ impl App {
         Ok(self.width(number, log)?.unwrap_or(0))
     }
 
+    /// Records of its input topics that it has not processed and committed.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn lag(&self, log: &mut EmbeddedLog) -> Result<u64, TransportError> {
+        let mut lag = 0;
+        for subtopology in 0..self.blueprint.plan.subtopologies.len() {
+            for source in self.blueprint.sources(subtopology) {
+                for partition in log.topic(&source.topic)?.iter().flat_map(TopicSpec::all_partitions) {
+                    let (start, end) = log.bounds(&partition)?;
+                    let committed = log.committed(&self.manifest.app, &partition)?.unwrap_or(start).max(start);
+                    lag += u64::try_from(end.get() - committed.get()).unwrap_or(0);
+                }
+            }
+        }
+        Ok(lag)
+    }
+
     /// Runs the app's tasks on so many workers until it is told to stop or, if wanted, until the end of the input.
     ///
     /// # Errors
@@ -332,15 +350,4 @@ pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError>
 /// What admits plugins: it compiles in a process of its own and keeps what was compiled in the user's cache.
 pub fn admission() -> Plugins {
     Plugins::new(Compiler::default(), default_cache_directory().as_deref())
-}
-
-/// Wraps a core module into a component, in place.
-///
-/// # Errors
-/// If the file cannot be read or is no plugin.
-pub fn componentize_file(from: &Path, to: &Path) -> Result<(), RunError> {
-    let bytes = std::fs::read(from).map_err(|error| RunError::File { path: from.into(), error })?;
-    let name = from.display().to_string();
-    let component = componentize(&bytes).map_err(|refusal| RunError::Plugin { name, error: refusal.into() })?;
-    std::fs::write(to, component).map_err(|error| RunError::File { path: to.into(), error })
 }

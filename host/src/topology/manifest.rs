@@ -165,7 +165,7 @@ impl Manifest {
 }
 
 /// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit);
     let milliseconds: u64 = match unit.trim() {

@@ -18,7 +18,7 @@ mod topic;
 pub use calls::check_calls;
 pub use describe::{Format, describe};
 pub use lower::plan;
-pub use manifest::{Manifest, Settings};
+pub use manifest::{Manifest, Settings, duration};
 pub use ops::Kind;
 pub use plugin_spec::PluginSpec;
 pub use problem::{Problem, render};

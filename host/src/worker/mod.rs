@@ -10,7 +10,7 @@ use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes fetched for a partition at once: a few turns' worth.
@@ -30,6 +30,8 @@ pub struct Shared {
     pub stop: AtomicBool,
     /// Set if a worker failed: the others end too.
     pub failed: AtomicBool,
+    /// Inputs that may still append to source topics: until they are done, the end of the input is not reached.
+    pub feeding: AtomicUsize,
     /// For each worker the log's version at which it had nothing to do; `u64::MAX` while it works.
     idle: Vec<AtomicU64>,
     /// Input records processed.
@@ -46,7 +48,7 @@ impl Shared {
         let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         let (stop, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { stop, failed, idle, records, dropped, dead_letters })
+        Arc::new(Self { stop, failed, feeding: AtomicUsize::new(0), idle, records, dropped, dead_letters })
     }
 
     /// Whether workers are to end.
@@ -140,7 +142,8 @@ impl Worker {
                 continue;
             }
             self.note(version);
-            if self.until_end && self.shared.all_idle(version) && self.log.version() == version {
+            let fed = self.shared.feeding.load(Ordering::SeqCst) == 0;
+            if self.until_end && fed && self.shared.all_idle(version) && self.log.version() == version {
                 crate::killpoint::pass("worker-ends");
                 return Ok(());
             }

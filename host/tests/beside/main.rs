@@ -99,12 +99,14 @@ fn a_second_terminal() {
     let mut produce = produce.stdin(Stdio::piped()).spawn().unwrap();
     produce.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
     assert!(produce.wait().unwrap().success());
-    assert_eq!((next(&mut inputs), next(&mut inputs)), ("null=one".into(), "null=two".into()));
+    assert_eq!((next(&mut inputs), next(&mut inputs)), ("=one".into(), "=two".into()));
 
     put(at, "a", None);
-    assert_eq!((next(&mut inputs), next(&mut outputs)), ("a=null".into(), "a=null".into()));
+    assert_eq!((next(&mut inputs), next(&mut outputs)), ("a=".into(), "a=".into()));
     assert_eq!(done(at, &["state", "range", "rows"]), "b 2 1\n");
-    assert_eq!(done(at, &["state", "get", "rows", "a"]), "");
+    let Output { status, stderr, .. } = millstream(at, &["state", "get", "rows", "a"]).output().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(String::from_utf8(stderr).unwrap().contains("MS-C012"));
     let list = done(at, &["topic", "list"]);
     let words: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(words.contains(&vec!["in", "1", "5"]) && words.contains(&vec!["out", "1", "3"]), "{list}");

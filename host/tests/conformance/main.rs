@@ -6,7 +6,7 @@ mod case;
 mod driver;
 
 use case::Case;
-use driver::{Driver, Ended};
+use driver::{Ended, Tape};
 use millstream::plugin::port::Plugin;
 use millstream::plugin::{Compiler, Limits, Plugins};
 use serde_json::Value;
@@ -114,16 +114,16 @@ fn run(
     size: usize,
 ) -> Result<(), String> {
     let wrong = |what: String| format!("{} at turn size {size}: {what}", case.path);
-    let mut driver = Driver::new(topology, plugin);
+    let mut tape = Tape::new(topology, plugin);
     let steps = case.steps();
     let mut from = 0;
-    let (mut found, mut expected) = (BTreeMap::new(), BTreeMap::new());
+    let mut expected = BTreeMap::new();
     while from < steps.len() {
         let until = same_topic(&steps, from, steps.len().min(from.saturating_add(size)));
         let batch = steps.get(from..until).unwrap_or_default();
         from = until;
         let fails = batch.iter().any(|step| step.get("error").is_some());
-        match driver.process(batch, size.min(1024)) {
+        match tape.process(batch, size.min(1024)) {
             Ended::Stopped(_) if fails => return Ok(()),
             Ended::Stopped(reason) => return Err(wrong(format!("stopped: {reason}"))),
             Ended::Well if fails => return Err(wrong("went on where Kafka Streams fails".into())),
@@ -131,16 +131,16 @@ fn run(
         }
         case::expect(batch, case.keeps_source(), &mut expected);
     }
-    driver.outputs(&mut found);
+    let found = tape.outputs();
     if found != expected {
         return Err(wrong(format!("\n  expected {expected:?}\n  found    {found:?}")));
     }
-    let (dropped, wanted) = (driver.dropped, case.dropped());
+    let (dropped, wanted) = (tape.dropped(), case.dropped());
     if dropped != wanted {
         return Err(wrong(format!("dropped {dropped} records instead of {wanted}")));
     }
     let stores = case.stores();
-    let rows = driver.stores(stores.keys());
+    let rows = tape.stores(stores.keys());
     if rows == stores {
         Ok(())
     } else {

@@ -1,0 +1,153 @@
+//! `run`.
+
+use super::feed::{Shape, Source, feed};
+use super::out::Error;
+use super::{Manifest, progress};
+use crate::record::Topic;
+use crate::run::{App, RunError, open};
+use crate::task::Topics;
+use crate::transport::embedded::EmbeddedLog;
+use crate::worker::Shared;
+use clap::Args;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Run the app of a manifest on the embedded log.
+///
+/// On a terminal a line shows how far it is, once a second. Ctrl-C (or SIGTERM) ends after a last commit, with exit
+/// code 0; once more ends at once, with exit code 130. Nothing is lost or doubled either way.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0    ended: by --until-end, or by one Ctrl-C or SIGTERM after a last commit
+  1    processing stopped: a node with on-error = \"stop\" failed on a record, a plugin, file or disk failed
+  2    the command line or the manifest is wrong
+  130  interrupted twice; the last commit holds, and a restart goes on from there
+
+Examples:
+  millstream run                                             until Ctrl-C
+  millstream run --input lines=input.txt --until-end         over a file
+  tail -F app.log | millstream run --input lines=-           over what comes, line by line
+  millstream run --input orders=orders.txt -K ':'            lines of the form key:value")]
+pub(super) struct Run {
+    #[command(flatten)]
+    manifest: Manifest,
+    /// Lines to put into a source while it runs: NODE=FILE, or NODE=- for the standard input; may be said several times.
+    #[arg(long, value_name = "NODE=FILE")]
+    input: Vec<String>,
+    /// What stands between key and value in lines of --input; \t, \n, \xNN as in formats.
+    #[arg(short = 'K', long, value_name = "DELIMITER", requires = "input", value_parser = super::topic::format::delimiter)]
+    input_key_delimiter: Option<Bytes>,
+    /// Stop when all input is at its end, processed and committed, instead of going on until Ctrl-C.
+    #[arg(long)]
+    until_end: bool,
+    /// Threads that process.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+}
+
+/// Bytes of an argument: a name of its own, because clap takes a vector for a repeated argument.
+type Bytes = Vec<u8>;
+
+/// Why an input could not be read to its end; the first counts.
+type Failed = Arc<Mutex<Option<Error>>>;
+
+impl Run {
+    pub(super) fn run(self, data: &Path, quiet: bool) -> Result<(), Error> {
+        let app = self.manifest.load()?;
+        let inputs = self.inputs(&app)?;
+        let (db, mut log) = open(data, app.manifest.settings.exactly_once)?;
+        app.make_topics(&mut log)?;
+        let workers = usize::from(self.workers);
+        let shared = Shared::new(workers);
+        stop_on_signals(&shared)?;
+        let failed = self.feed(inputs, &mut log, &shared)?;
+        let mut progress_log = log.clone();
+        let result = std::thread::scope(|scope| {
+            let (ended, until) = std::sync::mpsc::channel::<()>();
+            if !quiet && progress::wanted() {
+                let (app, shared) = (&app, &shared);
+                scope.spawn(move || progress::report(app, &mut progress_log, shared, &until));
+            }
+            let result = app.run(&db, &mut log, workers, self.until_end, &shared);
+            drop(ended);
+            result
+        });
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        tracing::info!(
+            records = count(&shared.records),
+            dropped = count(&shared.dropped),
+            dead_letters = count(&shared.dead_letters),
+            "stopped"
+        );
+        let input = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        input.map_or(Ok(()), Err).and(result.map_err(Error::Run))
+    }
+
+    /// The inputs, open, each with the topic that it goes to.
+    fn inputs(&self, app: &App) -> Result<Vec<(Topic, Source)>, Error> {
+        let open = |input: &String| {
+            let (node, file) = input.split_once('=').ok_or_else(|| {
+                Error::usage(
+                    "MS-C001",
+                    format!("--input {input:?} names no file"),
+                    "write NODE=FILE, or NODE=- for the standard input",
+                )
+            })?;
+            Ok((source(app, node)?, Source::open(file)?))
+        };
+        self.input.iter().map(open).collect()
+    }
+
+    /// Begins to feed the inputs, each on a thread of its own: one that waits for somebody must not hold up the end.
+    fn feed(&self, inputs: Vec<(Topic, Source)>, log: &mut EmbeddedLog, shared: &Arc<Shared>) -> Result<Failed, Error> {
+        let failed = Failed::default();
+        shared.feeding.store(inputs.len(), Ordering::SeqCst);
+        for (topic, source) in inputs {
+            let partitions = log.partitions(&topic)?;
+            let shape = Shape { delimiter: self.input_key_delimiter.clone(), ..Shape::default() };
+            let (mut log, shared, failed) = (log.clone(), Arc::clone(shared), Arc::clone(&failed));
+            std::thread::spawn(move || {
+                if let Err(error) = feed(&mut log, &topic, partitions, source, &shape) {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    shared.stop.store(true, Ordering::SeqCst);
+                }
+                shared.feeding.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        Ok(failed)
+    }
+}
+
+/// The topic that a source node reads.
+fn source(app: &App, node: &str) -> Result<Topic, Error> {
+    let text = |spec: &crate::topology::NodeSpec, field| {
+        spec.fields.get(field).and_then(|(value, _)| value.as_str().map(String::from))
+    };
+    let reads = |spec: &&crate::topology::NodeSpec| matches!(text(spec, "op").as_deref(), Some("stream" | "table"));
+    let sources: Vec<_> = app.manifest.nodes.iter().filter(reads).collect();
+    let found = sources.iter().find(|spec| spec.name == node).and_then(|spec| text(spec, "topic"));
+    found.map(|topic| Topic::new(&topic)).ok_or_else(|| {
+        let names: Vec<String> = sources.iter().map(|spec| spec.name.clone()).collect();
+        Error::usage("MS-C001", format!("{node:?} is no stream or table of the manifest"), super::nearest(node, &names))
+    })
+}
+
+/// The first SIGINT or SIGTERM ends after a commit, the second at once.
+fn stop_on_signals(shared: &Arc<Shared>) -> Result<(), RunError> {
+    let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+    let signals = signal_hook::iterator::Signals::new(signals);
+    let mut signals = signals.map_err(|error| RunError::Stopped(format!("signals cannot be caught: {error}")))?;
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if shared.stop.swap(true, Ordering::SeqCst) {
+                progress::clear();
+                std::process::exit(130);
+            }
+            tracing::info!("stopping after a last commit; once more to stop at once");
+        }
+    });
+    Ok(())
+}

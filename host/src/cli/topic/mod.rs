@@ -1,0 +1,71 @@
+//! `topic list`, `create`, `describe`, `produce`, `consume`.
+
+mod consume;
+pub(super) mod format;
+mod manage;
+pub(super) mod notation;
+mod position;
+mod produce;
+
+use super::out::Error;
+use crate::record::Topic;
+use crate::run::Access;
+use crate::transport::{TopicSpec, Transport};
+use clap::Subcommand;
+use std::path::Path;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List topics with their partitions and number of records.
+    List {
+        /// JSON, one topic a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a topic.
+    Create(manage::Create),
+    /// Show a topic's partitions and how it is kept.
+    Describe {
+        /// The topic.
+        topic: String,
+        /// JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Append lines to a topic.
+    Produce(produce::Produce),
+    /// Print records.
+    Consume(consume::Consume),
+}
+
+impl Command {
+    pub(super) fn run(self, data: &Path) -> Result<(), Error> {
+        match self {
+            Self::List { json } => manage::list(Access::open(data)?.log()?, json),
+            Self::Create(create) => create.run(Access::open(data)?.log()?),
+            Self::Describe { topic, json } => manage::describe(Access::open(data)?.log()?, &topic, json),
+            Self::Produce(produce) => produce.run(data),
+            Self::Consume(consume) => consume.run(data),
+        }
+    }
+}
+
+/// A topic that must be there.
+fn existing(log: &mut dyn Transport, name: &str) -> Result<TopicSpec, Error> {
+    if let Some(spec) = log.topic(&Topic::new(name))? {
+        return Ok(spec);
+    }
+    let names: Vec<String> = log.topics()?.iter().map(|spec| spec.name.to_string()).collect();
+    let near = super::nearest(name, &names);
+    let remedy = if names.is_empty() { "the data directory holds no topic; is --data-dir right?".into() } else { near };
+    Err(Error::failed("MS-C003", format!("there is no topic {name:?}"), remedy))
+}
+
+/// A name that a new topic may have.
+fn legal(name: &str) -> Result<Topic, Error> {
+    if Topic::is_legal(name) {
+        return Ok(Topic::new(name));
+    }
+    let remedy = "write 1 to 249 letters, digits, '.', '_' and '-'";
+    Err(Error::usage("MS-C011", format!("{name:?} is no name for a topic"), remedy))
+}
