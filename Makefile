@@ -38,6 +38,7 @@ test: build guests
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
 	cd tests/verifier && python3 -B -m unittest -q
+	cargo test --locked -p millstream --features kill-points,faults --test changelog killed
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
 
 bench: setup

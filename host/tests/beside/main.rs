@@ -127,3 +127,23 @@ fn a_second_terminal() {
     assert_eq!(next(&mut outputs), "c=3");
     assert_eq!(done(at, &["state", "range", "rows"]), "b 2 1\nc 3 1\n");
 }
+
+/// Retention and compaction work while the app runs, and tell the others.
+#[test]
+fn retention_beside_a_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("millstream.toml"), format!("{MANIFEST}[topic.in]\nretention = \"1s\"\n")).unwrap();
+    done(at, &["run", "--until-end"]);
+    put(at, "a", Some("1"));
+    done(at, &["run", "--until-end"]);
+    let _host = Running(millstream(at, &["run"]).stderr(Stdio::null()).spawn().unwrap());
+    let mut access = Access::open(&at.join("data")).unwrap();
+    let place = TopicPartition::new(Topic::new("in"), Partition::new(0));
+    // Its timestamp lies in 1970: it goes at the host's first look.
+    while access.log().unwrap().bounds(&place).unwrap().0.get() == 0 {
+        access.wait(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(done(at, &["topic", "consume", "in"]), "");
+    assert_eq!(done(at, &["topic", "consume", "out"]), "a\t1\n");
+}

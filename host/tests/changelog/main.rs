@@ -225,3 +225,35 @@ fn state_older_than_the_changelog_is_built_anew() {
     home.run(&home.app, &[], 1);
     assert_eq!(home.rows(), []);
 }
+
+/// The process is killed in the middle of a restore, again and again; each start goes on where the last one came to.
+#[cfg(feature = "kill-points")]
+#[test]
+fn killed_in_the_middle() {
+    use std::os::unix::process::ExitStatusExt;
+    let home = Home::new();
+    let changes: Vec<Change> = (0..200).map(|key| (key, 5, Some(vec![key; 100_000]))).collect();
+    home.run(&home.app, &changes, 10);
+    let live = home.rows();
+    store(&home.open().0).reset().unwrap();
+    load(home.directory.path(), MANIFEST);
+    let mut rows = 0;
+    for kill in 0.. {
+        let place = if kill % 2 == 0 { "restore-after-step:1" } else { "restore-before-step:2" };
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"))
+            .current_dir(home.directory.path())
+            .args(["--data-dir", "data", "run", "--until-end"])
+            .env("MILLSTREAM_KILL_AT", place)
+            .output()
+            .unwrap();
+        let now = home.rows().len();
+        if run.status.success() {
+            assert!(kill >= 3, "only {kill} kills");
+            break;
+        }
+        assert_eq!(run.status.signal(), Some(9), "{}", String::from_utf8_lossy(&run.stderr));
+        assert!(now > rows, "each start gets on: {now} rows after {rows}");
+        rows = now;
+    }
+    assert_eq!(home.rows(), live);
+}
