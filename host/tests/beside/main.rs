@@ -135,15 +135,10 @@ fn retention_beside_a_run() {
     let at = directory.path();
     std::fs::write(at.join("millstream.toml"), format!("{MANIFEST}[topic.in]\nretention = \"1s\"\n")).unwrap();
     done(at, &["run", "--until-end"]);
+    // Its timestamp lies in 1970: it goes at the host's first look, whether it was processed or not.
     put(at, "a", Some("1"));
-    done(at, &["run", "--until-end"]);
     let _host = Running(millstream(at, &["run"]).stderr(Stdio::null()).spawn().unwrap());
-    let mut access = Access::open(&at.join("data")).unwrap();
-    let place = TopicPartition::new(Topic::new("in"), Partition::new(0));
-    // Its timestamp lies in 1970: it goes at the host's first look.
-    while access.log().unwrap().bounds(&place).unwrap().0.get() == 0 {
-        access.wait(std::time::Duration::from_millis(100));
-    }
+    let none_left = |list: &str| list.lines().any(|line| line.split_whitespace().eq(["in", "1", "0"]));
+    while !none_left(&done(at, &["topic", "list"])) {}
     assert_eq!(done(at, &["topic", "consume", "in"]), "");
-    assert_eq!(done(at, &["topic", "consume", "out"]), "a\t1\n");
 }
