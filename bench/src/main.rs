@@ -64,7 +64,7 @@ impl Setup {
 fn main() -> Result<(), Failure> {
     // The host compiles plugins in a child, which is started from the program that runs.
     if std::env::args().nth(1).is_some_and(|word| word == COMPILE_SUBCOMMAND) {
-        return Ok(millstream::cli::Cli::parse().run()?);
+        return millstream::cli::Cli::parse().run().map_err(|error| error.render(false).into());
     }
     let setup = Setup::parse();
     let report = report::Report {
