@@ -409,6 +409,20 @@ fn stores_of_every_shape_answer() {
 }
 
 #[test]
+fn a_scan_goes_on_past_its_first_page() {
+    let shapes = open("shapes", "{}");
+    let mut table = shapes.key_value_store("table");
+    table.put_many((0..1000).map(|number: i32| (number.to_be_bytes(), number))).expect("it can be filled");
+    let keys = |scan: millstream::Scan<millstream::Row>| -> Vec<i32> {
+        scan.map(|row| row.key.as_slice().int().expect("a number")).collect()
+    };
+    assert_eq!(keys(table.all()), (0..1000).collect::<Vec<_>>());
+    assert_eq!(keys(table.range(200_i32.to_be_bytes()..=700_i32.to_be_bytes())), (200..=700).collect::<Vec<_>>());
+    assert_eq!(keys(table.all().backward()), (0..1000).rev().collect::<Vec<_>>());
+    assert_eq!(keys(table.prefix([0, 0, 1])), (256..512).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_version_in_the_middle_ends_with_the_next() {
     let mut shapes = open("shapes", "{}");
     shapes.process(&[Sent::new("k", "v", 10)]);

@@ -207,6 +207,11 @@ impl Aggregate for Count {
         state.0 += 1;
         Ok(())
     }
+
+    fn subtract(&self, state: &mut UpTo2, _record: Record<'_>) -> Result<(), Failed> {
+        state.0 -= 1;
+        Ok(())
+    }
 }
 
 #[test]
@@ -220,6 +225,10 @@ fn a_state_that_cannot_be_written_fails_its_step() {
     let last = AggregateNode(Count).fold(&batch, &states, &taken, Reply::Last);
     assert_eq!(text(&last.states), ["same", "1"]);
     assert_eq!(last.failures.iter().map(|failure| failure.row).collect::<Vec<_>>(), [1]);
+    // What comes after goes on from the state before.
+    let taken = steps(&[(0, 0, 0), (0, 0, 1), (1, 0, 2)]);
+    let every = AggregateNode(Count).fold(&batch, &states, &taken, Reply::Every);
+    assert_eq!(text(&every.states), ["2", "same", "1"]);
 }
 
 fn concat(state: &[u8], value: Option<&[u8]>) -> Result<Option<Vec<u8>>, Failed> {
