@@ -4,6 +4,7 @@ use super::{Context, Stop, settle};
 use crate::plugin::port::{CallError, Columns, Fields, Instance, NULL, Node, Outcome, SAME, SAME_TIMESTAMP};
 use crate::record::{Arena, Cell, Chunk, Row, headers};
 use crate::topology::plan::OnError;
+use std::borrow::Cow;
 
 /// Rows a call at most: from 256 rows on a call's fixed cost is noise; more than this and the batch falls out of the
 /// second-level cache.
@@ -23,7 +24,7 @@ pub struct Failure {
     /// The operator's name in the plugin.
     pub operator: String,
     /// What kind of failure it was, for `__streams.errors.exception`.
-    pub class: &'static str,
+    pub class: Cow<'static, str>,
     /// What the plugin said.
     pub reason: String,
     /// Guest frames if it trapped.
@@ -173,18 +174,19 @@ impl Caller {
             CallError::Memory { .. } => ("millstream.PluginMemoryExceeded", String::new()),
             CallError::Invalid { .. } | CallError::Refused { .. } => ("millstream.PluginBrokeContract", String::new()),
         };
-        self.settle(row, class, error.to_string(), backtrace, cx)
+        self.settle(row, class.into(), error.to_string(), backtrace, cx)
     }
 
-    /// Deals with a row that the plugin itself declared failed.
-    pub(super) fn refuse(&self, row: Row, reason: String, cx: &mut Context<'_>) -> Result<(), Stop> {
-        self.settle(row, "millstream.RecordFailed", reason, String::new(), cx)
+    /// Deals with a row that the plugin itself declared failed; `class` is the error's type if it has one.
+    pub(super) fn refuse(&self, row: Row, class: String, reason: String, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let class = if class.is_empty() { "millstream.RecordFailed".into() } else { class.into() };
+        self.settle(row, class, reason, String::new(), cx)
     }
 
     fn settle(
         &self,
         row: Row,
-        class: &'static str,
+        class: Cow<'static, str>,
         reason: String,
         backtrace: String,
         cx: &mut Context<'_>,
@@ -208,7 +210,7 @@ impl Caller {
         for failure in failures {
             let Some(row) = batch.get(failure.row as usize) else { continue };
             answer.failed.push(index(start) + failure.row);
-            self.refuse(*row, failure.reason, cx)?;
+            self.refuse(*row, failure.class, failure.reason, cx)?;
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ fn choose(caller: &mut Caller, rows: &[Row], cx: &mut Context<'_>) -> Result<(),
             Some(number) => cx.effects.emissions.push(Emission { to: To::Chosen(number), row: *row }),
             None => {
                 let reason = format!("the plugin chose {:?}, which is no legal topic name", name.unwrap_or("null"));
-                caller.refuse(*row, reason, cx)?;
+                caller.refuse(*row, String::new(), reason, cx)?;
             }
         }
     }

@@ -283,7 +283,7 @@ fn outcome(answer: types::Outcome) -> Outcome {
 }
 
 fn failure(failure: types::Failure) -> Failure {
-    Failure { row: failure.row, reason: failure.reason }
+    Failure { row: failure.row, class: failure.class, reason: failure.reason }
 }
 
 fn missing(interface: &str) -> CallError {

@@ -84,10 +84,12 @@ impl Cells {
 }
 
 /// A row (step, pair) that the plugin gave up on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// Its index in the batch.
     pub row: u32,
+    /// The error's type in the plugin's language; empty: it has none.
+    pub class: String,
     /// Text for people.
     pub reason: String,
 }
@@ -413,8 +415,8 @@ mod tests {
             (|o| o.value_lengths = vec![2, 0], "add up to 2"),
             (|o| o.value_lengths = vec![SAME - 1, SAME - 1], "add up to"),
             (|o| o.routes = vec![0, 1], "goes to output 1"),
-            (|o| o.failures = vec![Failure { row: 3, reason: String::new() }], "row 3 of 3 failed"),
-            (|o| o.failures = vec![Failure { row: 2, reason: String::new() }], "both failed"),
+            (|o| o.failures = vec![Failure { row: 3, ..Failure::default() }], "row 3 of 3 failed"),
+            (|o| o.failures = vec![Failure { row: 2, ..Failure::default() }], "both failed"),
         ];
         for (lie, message) in lies {
             let mut outcome = outcome();

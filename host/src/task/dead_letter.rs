@@ -17,7 +17,7 @@ pub(super) fn letter(failure: &Failure, origin: &Origin, turn: &mut Turn) -> Row
     let offset = origin.offset.to_string();
     let (plugin, digest) = &failure.plugin;
     let extra = [
-        ("__streams.errors.exception", failure.class),
+        ("__streams.errors.exception", cut(&failure.class, MESSAGE_BYTES_MAX)),
         ("__streams.errors.message", cut(&failure.reason, MESSAGE_BYTES_MAX)),
         ("__streams.errors.stacktrace", cut(stacktrace, STACKTRACE_BYTES_MAX)),
         ("__streams.errors.topic", origin.partition.topic.as_str()),

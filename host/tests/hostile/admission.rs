@@ -75,12 +75,22 @@ fn a_plugin_that_wants_a_clock() {
     assert!(refused.iter().all(|import| import.starts_with("wasi:clocks/")), "{refused:?}");
 }
 
-#[test]
-fn a_description_takes_no_longer_than_its_deadline_and_no_more_than_its_memory() {
-    let bytes = std::fs::read(guest("hostile")).expect("a guest");
+/// Admits a guest under limits that it cannot keep, and gives what is said.
+fn said_of(guest: PathBuf, limits: Limits) -> String {
+    let bytes = std::fs::read(guest).expect("a guest");
     let plugins = Plugins::new(Compiler::at(env!("CARGO_BIN_EXE_millstream")), None);
-    let limits = Limits { memory_bytes: 1 << 16, ..Limits::default() };
-    let error = plugins.admit("p", &bytes, limits).map(drop).expect_err("a page is too little");
-    assert!(error.to_string().starts_with("MS-P006"), "{error}");
-    assert!(error.to_string().contains("65536 bytes of memory"), "{error}");
+    plugins.admit("p", &bytes, limits).map(drop).expect_err("it cannot describe itself").to_string()
+}
+
+#[test]
+fn a_description_takes_no_more_than_its_memory() {
+    let said = said_of(guest("hostile"), Limits { memory_bytes: 1 << 16, ..Limits::default() });
+    assert!(said.starts_with("MS-P006") && said.contains("65536 bytes of memory"), "{said}");
+}
+
+#[test]
+fn a_description_takes_no_longer_than_its_deadline() {
+    let deadline = std::time::Duration::from_millis(20);
+    let said = said_of(guest("endless"), Limits { deadline, ..Limits::default() });
+    assert!(said.starts_with("MS-P006") && said.contains("did not return within 20 ms"), "{said}");
 }

@@ -71,6 +71,7 @@ fn one_that_returns_a_gigabyte() {
 #[test]
 fn one_that_a_plugin_gives_up_on() {
     guilty("fail", 1000, "", "millstream.RecordFailed", "told to fail");
+    guilty("number", 10, "", "core::num::error::ParseIntError", "invalid digit");
 }
 
 #[test]

@@ -54,11 +54,12 @@ fn attempt(
         Ok(folded) if retract && !folded.failures.is_empty() => {
             // A change is taken back and put in as one; where half of it failed nothing of it may stay.
             let failed = batch.change_of(folded.failures.first().map_or(0, |failure| failure.row));
-            let reason = folded.failures.into_iter().next().map(|failure| failure.reason).unwrap_or_default();
+            let failure = folded.failures.into_iter().next();
+            let (class, reason) = failure.map(|failure| (failure.class, failure.reason)).unwrap_or_default();
             let culprit = range.start + failed;
             retry(rows, range.start..culprit, caller, retract, cx, changes)?;
             if let Some(row) = rows.get(culprit) {
-                caller.refuse(*row, reason, cx)?;
+                caller.refuse(*row, class, reason, cx)?;
             }
             retry(rows, culprit + 1..range.end, caller, retract, cx, changes)
         }
@@ -211,7 +212,7 @@ impl Batch {
             let change = self.changes.get(step).copied().unwrap_or_default();
             let Some(row) = rows.get(start + change) else { continue };
             if let Some(failure) = failures.next_if(|failure| failure.row as usize == step) {
-                caller.refuse(*row, failure.reason, cx)?;
+                caller.refuse(*row, failure.class, failure.reason, cx)?;
                 continue;
             }
             let slot = self.steps.slots.get(step).copied().unwrap_or_default() as usize;

@@ -47,10 +47,11 @@ fn huge() -> Vec<u8> {
 }
 
 /// Deeds are done; everything else passes through.
-fn value(record: Record<'_>) -> Result<Option<Vec<u8>>, String> {
+fn value(record: Record<'_>) -> Result<Option<Vec<u8>>, Failed> {
     match record.value {
         Some(b"huge") => Ok(Some(huge())),
         Some(b"fail") => Err("told to fail".into()),
+        Some(b"number") => Ok(Some("number".parse::<u64>()?.to_string().into_bytes())),
         Some(words) => {
             obey(std::str::from_utf8(words).unwrap_or_default());
             Ok(Some(words.to_vec()))
