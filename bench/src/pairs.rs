@@ -94,7 +94,9 @@ fn workload(name: &'static str, scale: f64) -> Workload {
             trusted: name == "json-trusted",
             native: |directory, due| {
                 native::stateless(directory, due, |value, out| {
-                    Ok(if convert(value, out)? { Made::Value } else { Made::Nothing })
+                    let Some(bid) = convert(value)? else { return Ok(Made::Nothing) };
+                    serde_json::to_writer(out, &bid)?;
+                    Ok(Made::Value)
                 })
             },
             ..stateless

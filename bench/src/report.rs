@@ -68,13 +68,16 @@ impl Report {
             )?;
         }
         if !self.border.is_empty() {
-            writeln!(text, "\n| rows a turn | wasm filter, ns a record | native filter | border |\n|---|---|---|---|")?;
+            writeln!(
+                text,
+                "\n| operator | rows a turn | in wasm, ns a record | native | difference |\n|---|---|---|---|---|"
+            )?;
         }
-        for Border { rows, wasm, native } in &self.border {
+        for Border { name, rows, wasm, native } in &self.border {
             let border = wasm.iter().zip(native).map(|(wasm, native)| wasm - native).collect();
             writeln!(
                 text,
-                "| {rows} | {} | {} | {} |",
+                "| {name} | {rows} | {} | {} | {} |",
                 spread(wasm.clone(), 1),
                 spread(native.clone(), 1),
                 spread(border, 1)

@@ -13,21 +13,17 @@ pub(crate) struct Bid<'a> {
     extra: &'a str,
 }
 
-/// Prices from here on are kept: half of those that are generated.
-pub(crate) const PRICE_MIN: u64 = 5_000_000;
+/// Converted prices from here on are kept: half of those that are generated.
+pub(crate) const PRICE_MIN: u64 = 4_450_000;
 
-/// Parses a bid, drops the cheap ones, and writes the others with the price in another currency.
+/// Parses a bid; none if it is cheap, else with the price in another currency.
 ///
 /// # Errors
 /// If the value is no bid.
-pub(crate) fn convert(value: &[u8], out: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
+pub(crate) fn convert(value: &[u8]) -> Result<Option<Bid<'_>>, serde_json::Error> {
     let mut bid: Bid<'_> = serde_json::from_slice(value)?;
-    if bid.price < PRICE_MIN {
-        return Ok(false);
-    }
     bid.price = bid.price * 89 / 100;
-    serde_json::to_writer(out, &bid)?;
-    Ok(true)
+    Ok((bid.price >= PRICE_MIN).then_some(bid))
 }
 
 /// Whether a record is kept: by one byte, so that nothing but the border is measured.

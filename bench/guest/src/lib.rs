@@ -2,16 +2,15 @@
 
 mod functions;
 
-use millstream::{Out, Record};
+use millstream::{Json, Out, Record};
 
 fn keep(record: Record<'_>) -> bool {
     record.value.is_some_and(functions::keep)
 }
 
-fn convert(record: Record<'_>, out: &mut Out) -> Result<(), String> {
-    let mut converted = Vec::with_capacity(256);
-    if functions::convert(record.value.unwrap_or_default(), &mut converted).map_err(|error| error.to_string())? {
-        out.value(converted);
+fn convert(record: Record<'_>, out: &mut Out) -> Result<(), serde_json::Error> {
+    if let Some(bid) = functions::convert(record.value.unwrap_or_default())? {
+        out.value(Json(bid));
     }
     Ok(())
 }
