@@ -4,6 +4,7 @@ use super::super::table::store_of;
 use super::super::{Context, Stop};
 use super::{Changes, advanced};
 use crate::record::{Cell, Row};
+use crate::store::Slot;
 use crate::topology::plan::{CountFormat, Emit};
 
 /// Counts rows by key; a change of a grouped table counts its new value and takes its old one off.
@@ -16,8 +17,9 @@ pub(super) fn count(
 ) -> Result<(), Stop> {
     let arena = &mut cx.turn.arena;
     let store = store_of(cx.stores, changes.store);
-    for row in rows {
-        let slot = store.slot(arena.bytes(row.key))?;
+    // Look-ups of their own do not wait for one another: the places that they touch are far apart.
+    let slots: Vec<Slot> = rows.iter().map(|row| store.slot(arena.bytes(row.key))).collect::<Result<_, _>>()?;
+    for (row, slot) in rows.iter().zip(slots) {
         let before = store.state(slot).map(|(timestamp, value)| (timestamp, format.read(value)));
         let step = if retract { retracted(row, before.is_some()) } else { 1 };
         let timestamp = advanced(before.map(|(timestamp, _)| timestamp), row.timestamp);

@@ -17,17 +17,17 @@ pub(super) struct Cell {
     pub(super) exists: bool,
     pub(super) timestamp: Timestamp,
     pub(super) dirty: bool,
-    /// For changes that wait for the commit.
-    pub(super) pending: Option<Box<HandOn>>,
+    /// Its place among [`Waiting`], if a change of it waits for the commit.
+    pub(super) waiting: Option<u32>,
 }
 
-/// What is to be known when a change is handed on.
+/// What is to be known when a change that waits for the commit is handed on.
 #[derive(Debug)]
-pub(super) struct HandOn {
+pub(super) struct Waiting {
     /// Value at the last hand-on.
     pub(super) old: Option<Bytes>,
     /// Headers of the last change.
-    pub(super) headers: Vec<u8>,
+    pub(super) headers: Bytes,
 }
 
 /// Entries by slot, and their slots by key.

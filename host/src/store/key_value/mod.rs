@@ -9,7 +9,7 @@ pub use range::Keys;
 
 use super::{Db, Family, StoreError, Writes};
 use crate::record::Timestamp;
-use cells::{Bytes, Cell, Cells, HandOn};
+use cells::{Cell, Cells, Waiting};
 use std::collections::BTreeMap;
 
 /// Bytes of clean entries that a store keeps at hand; above it they are let go of at the next commit.
@@ -51,6 +51,8 @@ pub struct KeyValueStore {
     dirty: Vec<Slot>,
     /// How many of them are known to be in the order of their keys.
     sorted: usize,
+    /// Of changes that wait for the commit.
+    waiting: Vec<Waiting>,
     dirty_bytes: usize,
     bytes: usize,
     /// Changed entries by key, from the first scan of a transaction on: stores that are never scanned pay nothing.
@@ -79,8 +81,8 @@ impl KeyValueStore {
         let (store, rest) = prefix.split_at_mut(4);
         store.copy_from_slice(&number.to_be_bytes());
         rest.copy_from_slice(&partition.to_be_bytes());
-        let (cells, dirty) = (Cells::default(), Vec::new());
-        Self { db: db.clone(), prefix, cells, dirty, sorted: 0, dirty_bytes: 0, bytes: 0, ordered: None }
+        let (cells, dirty, waiting) = (Cells::default(), Vec::new(), Vec::new());
+        Self { db: db.clone(), prefix, cells, dirty, sorted: 0, waiting, dirty_bytes: 0, bytes: 0, ordered: None }
     }
 
     /// Finds a key's entry, or loads it; a key that is not there gets an empty one.
@@ -136,10 +138,16 @@ impl KeyValueStore {
     /// As [`KeyValueStore::set`], for a change that is handed on at the commit.
     pub fn set_pending(&mut self, slot: Slot, timestamp: Timestamp, value: Option<&[u8]>, headers: &[u8]) {
         let cell = self.cells.at_mut(slot);
-        let first = || Box::new(HandOn { old: cell.exists.then(|| Bytes::clone(&cell.value)), headers: Vec::new() });
-        let pending = cell.pending.get_or_insert_with(first);
-        pending.headers.clear();
-        pending.headers.extend_from_slice(headers);
+        match cell.waiting.and_then(|place| self.waiting.get_mut(place as usize)) {
+            Some(waiting) => {
+                waiting.headers.clear();
+                waiting.headers.extend_from_slice(headers);
+            }
+            None => {
+                cell.waiting = Some(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));
+                self.waiting.push(Waiting { old: cell.exists.then(|| cell.value.clone()), headers: headers.into() });
+            }
+        }
         self.set(slot, timestamp, value);
     }
 
@@ -148,15 +156,17 @@ impl KeyValueStore {
         self.sort();
         for slot in &self.dirty {
             let cell = self.cells.at_mut(*slot);
-            let Some(pending) = cell.pending.take() else { continue };
+            let waiting = cell.waiting.take().and_then(|place| self.waiting.get(place as usize));
+            let Some(waiting) = waiting else { continue };
             visit(Pending {
                 key: &cell.key,
                 value: cell.exists.then_some(&cell.value),
-                old: pending.old.as_deref(),
+                old: waiting.old.as_deref(),
                 timestamp: cell.timestamp,
-                headers: &pending.headers,
+                headers: &waiting.headers,
             });
         }
+        self.waiting.clear();
     }
 
     /// Puts the changed entries into the order of their keys.
@@ -204,9 +214,10 @@ impl KeyValueStore {
     pub fn committed(&mut self) {
         for slot in self.dirty.drain(..) {
             let cell = self.cells.at_mut(slot);
-            (cell.dirty, cell.pending) = (false, None);
+            (cell.dirty, cell.waiting) = (false, None);
         }
         (self.dirty_bytes, self.sorted) = (0, 0);
+        self.waiting.clear();
         self.ordered = None;
         if self.bytes > CACHE_BYTES_MAX {
             self.forget();
@@ -224,6 +235,7 @@ impl KeyValueStore {
     fn forget(&mut self) {
         self.cells.clear();
         self.dirty.clear();
+        self.waiting.clear();
         self.ordered = None;
         (self.dirty_bytes, self.bytes, self.sorted) = (0, 0, 0);
     }
