@@ -1,4 +1,4 @@
-//! `state get`, `range`, `prefix`.
+//! `state get`, `range`, `prefix`, `reset`.
 
 use super::Manifest;
 use super::out::{Error, print, print_bytes};
@@ -40,6 +40,16 @@ pub(super) enum State {
         /// Most rows.
         #[arg(long)]
         limit: Option<usize>,
+    },
+    /// Delete the local rows of a store, to have it built anew from its changelog at the next run.
+    Reset {
+        #[command(flatten)]
+        manifest: Manifest,
+        /// The store.
+        store: String,
+        /// Do it, instead of saying what would be done.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -84,6 +94,7 @@ impl State {
                 let wanted = Wanted { to: after(&from), from, limit: limit.unwrap_or(usize::MAX) };
                 return at.print(data, &wanted).map(drop);
             }
+            Self::Reset { manifest, store, yes } => return reset(&manifest, &store, yes, data),
         };
         let mut to = to.as_deref().map(|key| at.key(Some(key))).transpose()?;
         // The key right after this one is the one with a zero behind it.
@@ -95,6 +106,20 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Deletes a store's rows, or says what that would do.
+fn reset(manifest: &Manifest, store: &str, yes: bool, data: &Path) -> Result<(), Error> {
+    let done = manifest.load()?.reset_store(data, store, yes)?;
+    let (rows, partitions) = (done.rows, done.partitions);
+    let what = if yes { "deleted" } else { "would be deleted" };
+    let after = match done.changelog {
+        Some(changelog) => format!("the next run restores them from {changelog}"),
+        None => "no changelog holds them: they do not come back".into(),
+    };
+    let how = if yes { "" } else { "; --yes does it" };
+    print(&format!("{rows} rows in {partitions} partitions of {store} {what}; {after}{how}\n"));
+    Ok(())
 }
 
 /// The first key after all that begin with `prefix`.

@@ -142,3 +142,21 @@ fn retention_beside_a_run() {
     while !none_left(&done(at, &["topic", "list"])) {}
     assert_eq!(done(at, &["topic", "consume", "in"]), "");
 }
+
+#[test]
+fn a_store_is_reset_and_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("millstream.toml"), MANIFEST).unwrap();
+    done(at, &["run", "--until-end"]);
+    put(at, "a", Some("1"));
+    done(at, &["run", "--until-end"]);
+    let told = done(at, &["state", "reset", "rows"]);
+    assert!(told.starts_with("1 rows in 1 partitions of rows would be deleted") && told.contains("--yes"), "{told}");
+    assert_eq!(done(at, &["state", "range", "rows"]), "a 1 1\n");
+    let told = done(at, &["state", "reset", "rows", "--yes"]);
+    assert!(told.contains("deleted; the next run restores them from beside-rows-changelog"), "{told}");
+    assert_eq!(done(at, &["state", "range", "rows"]), "");
+    done(at, &["run", "--until-end"]);
+    assert_eq!(done(at, &["state", "range", "rows"]), "a 1 1\n");
+}
