@@ -141,7 +141,7 @@ impl Error {
     /// The error as text for people; nothing if all was said.
     pub fn render(&self, colours: bool) -> String {
         match self {
-            Self::Run(RunError::Manifest(text)) => text.clone(),
+            Self::Run(RunError::Manifest(text) | RunError::Plugins(text)) => text.clone(),
             Self::Run(error) => {
                 let text = error.to_string();
                 let (code, what, remedy) = taken_apart(&text);

@@ -1,6 +1,7 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod plugins;
 mod reset;
 mod upkeep;
 
@@ -18,7 +19,7 @@ use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Server;
 use crate::transport::{Cleanup, TopicSpec, Transaction, Transport, TransportError};
 use crate::worker::{Shared, Worker};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use upkeep::Upkeep;
@@ -40,6 +41,9 @@ pub enum RunError {
     /// The manifest does not make sense.
     #[error("{0}")]
     Manifest(String),
+    /// The manifest makes sense, and plugins that it names may not run.
+    #[error("{0}")]
+    Plugins(String),
     /// A plugin may not run.
     #[error("plugin {name:?}: {error}")]
     Plugin {
@@ -99,23 +103,25 @@ impl App {
         let refuse =
             |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &path.display().to_string(), colours));
         let manifest = Manifest::parse(&text).map_err(refuse)?;
-        let topology =
-            Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings).map_err(refuse)?;
-        let admission = admission();
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let mut plugins = BTreeMap::new();
-        for (name, spec) in &manifest.plugins {
-            let file = directory.join(&spec.component);
-            let bytes = std::fs::read(&file).map_err(|error| RunError::File { path: file, error })?;
-            let refused = |error| RunError::Plugin { name: name.clone(), error };
-            let plugin = admission.admit(name, &bytes, spec.limits).map_err(refused)?;
-            plugins.insert(name.clone(), plugin);
-        }
+        let checked = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
+        let (plugins, mut unfit) = plugins::admitted(&manifest, path.parent().unwrap_or(Path::new(".")));
         let describe = |name: &str| plugins.get(name).map(|plugin: &Arc<dyn Plugin>| plugin.description());
-        let problems = check_calls(&topology, &describe, &check_params);
-        if !problems.is_empty() {
-            return Err(refuse(problems));
-        }
+        let (topology, mut problems) = match checked {
+            Ok(topology) => {
+                let problems = check_calls(&topology, &describe, &check_params);
+                (Some(topology), problems)
+            }
+            Err(problems) => (None, problems),
+        };
+        let only_plugins = problems.is_empty();
+        problems.append(&mut unfit);
+        let Some(topology) = topology.filter(|_| problems.is_empty()) else {
+            problems.sort_by_key(|problem| problem.line);
+            return Err(match refuse(problems) {
+                RunError::Manifest(text) if only_plugins => RunError::Plugins(text),
+                other => other,
+            });
+        };
         Ok(Self { manifest, blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins } })
     }
 

@@ -33,7 +33,9 @@ pub fn describe(plan: &Plan, format: Format) -> String {
 fn text(plan: &Plan, out: &mut String) -> std::fmt::Result {
     writeln!(out, "Topologies:")?;
     for (number, part) in plan.subtopologies.iter().enumerate() {
-        writeln!(out, "   Sub-topology: {number}")?;
+        // The first stands one further to the right there too.
+        let indent = if number == 0 { "   " } else { "  " };
+        writeln!(out, "{indent}Sub-topology: {number}")?;
         for (index, step) in part.steps.iter().enumerate() {
             let (kind, detail) = what(part, step);
             writeln!(out, "    {kind}: {} ({detail})", step.name)?;
@@ -75,7 +77,7 @@ fn what(part: &Subtopology, step: &Step) -> (&'static str, String) {
             ("Sink", format!("topic: {topic}"))
         }
         StepOp::Sink { target: Target::Call(call) } => {
-            ("Sink", format!("extractor: {}.{}", call.plugin, call.operator))
+            ("Sink", format!("extractor class: {}.{}", call.plugin, call.operator))
         }
         op => {
             let store = super::lower::store_of(&mut op.clone()).and_then(|store| part.stores.get(*store));

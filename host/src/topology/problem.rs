@@ -16,7 +16,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(code: &'static str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { code, line, what: what.into(), remedy: remedy.into() }
     }
 }

@@ -179,7 +179,7 @@ Topologies:
     Sink: by-word-repartition-sink (topic: wordcount-by-word-repartition)
       <-- by-word-select
 
-   Sub-topology: 1
+  Sub-topology: 1
     Source: by-word-repartition-source (topics: [wordcount-by-word-repartition])
       --> counts
     Processor: counts (stores: [CountStore])

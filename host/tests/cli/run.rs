@@ -1,0 +1,90 @@
+//! `run`: inputs that stream, and how it ends.
+
+use crate::{command, fails, finish, prints, write};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// An app without plugins: one topic into another.
+const COPY: &str = r#"
+manifest = 1
+app = "copy"
+
+[node.lines]
+op = "stream"
+topic = "in"
+
+[node.out]
+op = "to"
+from = "lines"
+topic = "out"
+"#;
+
+fn app() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    write(directory.path(), "millstream.toml", COPY);
+    directory
+}
+
+fn out(at: &Path) -> String {
+    prints(at, &["topic", "consume", "out", "-f", "%k=%s,"])
+}
+
+#[test]
+fn an_input_streams_while_the_app_runs_and_one_interrupt_ends_it_well() {
+    let directory = app();
+    let at = directory.path();
+    prints(at, &["topic", "create", "out"]);
+    let mut run = command(at, &["run", "--input", "lines=-"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut input = run.stdin.take().expect("it is piped");
+    let mut follow =
+        command(at, &["topic", "consume", "out", "-f", "%s\\n", "-F", "-c", "2"]).spawn().expect("it starts");
+    let mut seen = BufReader::new(follow.stdout.take().expect("it is piped")).lines();
+    // Each line arrives before the next one is written, though the input has not ended.
+    for line in ["one", "two"] {
+        writeln!(input, "{line}").expect("it is read");
+        assert_eq!(seen.next().expect("a line").expect("text"), line);
+    }
+    assert!(follow.wait().expect("it ends").success());
+    let interrupt = Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(interrupt.expect("kill runs").success());
+    assert_eq!(run.wait().expect("it ends").code(), Some(0), "with its input still open");
+    assert_eq!(out(at), "=one,=two,");
+}
+
+#[test]
+fn until_end_waits_for_the_end_of_the_input() {
+    let directory = app();
+    let at = directory.path();
+    let lines: String = (0..20_000).map(|number| format!("{number}\n")).collect();
+    let done = finish(command(at, &["run", "--input", "lines=-", "--until-end"]), &lines);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let log: serde_json::Value = serde_json::from_str(done.err.trim()).expect("the log is JSON where nobody looks");
+    assert_eq!((&log["fields"]["message"], &log["fields"]["records"]), (&"stopped".into(), &20_000.into()));
+    assert_eq!(prints(at, &["topic", "consume", "out", "-f", "%s\\n"]), lines);
+    // Again, with nothing new.
+    prints(at, &["run", "--until-end"]);
+    assert_eq!(prints(at, &["topic", "list"]).lines().last(), Some("out    1           20000"));
+}
+
+#[test]
+fn lines_may_hold_keys() {
+    let directory = app();
+    let at = directory.path();
+    write(at, "keyed.txt", "a\t1\nb\t2\n");
+    prints(at, &["run", "--input", "lines=keyed.txt", "-K", r"\t", "--until-end"]);
+    assert_eq!(out(at), "a=1,b=2,");
+    write(at, "bad.txt", "c\t3\nplain\n");
+    fails(at, &["run", "--input", "lines=bad.txt", "-K", r"\t", "--until-end"], 1, &["MS-C016", "line 2"]);
+}
+
+#[test]
+fn inputs_that_are_none_are_refused_before_anything_is_made() {
+    let directory = app();
+    let at = directory.path();
+    fails(at, &["run", "--input", "lines"], 2, &["MS-C001", "NODE=FILE"]);
+    fails(at, &["run", "--input", "line=-"], 2, &["MS-C001", "did you mean \"lines\"?"]);
+    fails(at, &["run", "--input", "lines=gone.txt"], 1, &["MS-C013", "gone.txt"]);
+    fails(at, &["run", "--input", "lines=."], 1, &["MS-C013"]);
+    assert!(!at.join(".millstream").exists());
+}
