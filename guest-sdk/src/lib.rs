@@ -77,7 +77,7 @@ pub use lifecycle::{Migration, Old, Schema};
 #[doc(hidden)]
 pub use macros::private as __private;
 pub use metrics::{Counter, Histogram, Labels};
-pub use node::{Entry, Node, Plugin};
+pub use node::{Entry, Node, Plugin, Read};
 pub use opening::Opening;
 pub use out::{Out, OutRow};
 pub use processor::{Processor, StoreUse};

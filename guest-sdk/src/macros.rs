@@ -7,7 +7,11 @@
 /// KIND "name" = FUNCTION;
 /// KIND "name" (Params) = FUNCTION;                 with parameters, which the function takes first
 /// KIND "name" -> ["even", "odd"] = FUNCTION;       with named outputs (flat maps and processors)
+/// KIND "name" reads [key, value] = FUNCTION;       looks at no other field: the host does not hand them over
 /// ```
+///
+/// What is not read is null (or 0, or no headers) in the record; rows that go on have it all the same. Fields are `key`,
+/// `value`, `timestamp` and `headers`. An operator that adds headers reads them.
 ///
 /// | kind | its function |
 /// |---|---|
@@ -32,7 +36,8 @@
 macro_rules! plugin {
     ($(
         $(#[doc = $doc:literal])*
-        $kind:ident $name:literal $(($params:ty))? $(-> [$($output:literal),+ $(,)?])? = $function:expr
+        $kind:ident $name:literal $(($params:ty))? $(-> [$($output:literal),+ $(,)?])?
+        $(reads [$($read:ident),+ $(,)?])? = $function:expr
         $(, subtract = $subtract:expr)?;
     )+) => {
         /// The plugin's operators.
@@ -41,7 +46,7 @@ macro_rules! plugin {
         impl $crate::Plugin for Operators {
             const ABOUT: (&'static str, &'static str) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
             const ENTRIES: &'static [$crate::Entry] = $crate::__entries!([] $(
-                [$kind [$($doc)*] $name [$($params)?] [$($($output)+)?] [$function] [$($subtract)?]]
+                [$kind [$($doc)*] $name [$($params)?] [$($($output)+)?; $($($read)+)?] [$function] [$($subtract)?]]
             )+);
             const MIGRATIONS: &'static [(&'static str, $crate::Migration)] = $crate::__migrations!([] $([$kind $name $function])+);
         }
@@ -176,7 +181,7 @@ macro_rules! __reduce {
 #[macro_export]
 macro_rules! __line {
     (
-        $kind:literal [$($doc:literal)*] $name:literal [$($output:literal)*] [$($params:ty)?]
+        $kind:literal [$($doc:literal)*] $name:literal [$($output:literal)*; $($read:ident)*] [$($params:ty)?]
         $about:ident($($told:expr)?), $open:expr
     ) => {
         $crate::Entry {
@@ -184,6 +189,7 @@ macro_rules! __line {
             kind: $kind,
             docs: &[$($doc),*],
             outputs: &[$($output),*],
+            reads: &[$($crate::__private::Read::$read),*],
             about: |operator| {
                 $crate::__private::about::$about(operator $(, $told)?);
                 $(operator.params_schema = $crate::__private::schema::<$params>();)?
@@ -313,7 +319,7 @@ pub mod private {
     pub use crate::fold::{AggregateNode, NoSubtract};
     pub use crate::function::{Plain, With};
     pub use crate::lifecycle::write as migrated;
-    pub use crate::node::{Call, answer, describe, kind, migrate, open};
+    pub use crate::node::{Call, Read, answer, describe, kind, migrate, open};
     pub use crate::params::{read, schema};
     pub use crate::processor::ProcessorNode;
 }

@@ -19,10 +19,37 @@ pub struct Entry {
     pub docs: &'static [&'static str],
     /// Names of its outputs.
     pub outputs: &'static [&'static str],
+    /// What it reads of a record; empty: everything.
+    pub reads: &'static [Read],
     /// Says what its function or type knows: parameters, schema, stores, properties.
     pub about: fn(&mut Operator),
     /// Makes a node of it.
     pub open: fn(&Opening<'_>) -> Result<Box<dyn Node>, Failed>,
+}
+
+/// A field of a record, named as in [`crate::plugin!`].
+#[expect(non_camel_case_types, reason = "authors write the fields' names")]
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    /// The key.
+    key,
+    /// The value.
+    value,
+    /// The timestamp.
+    timestamp,
+    /// The headers.
+    headers,
+}
+
+/// What an operator asks for.
+fn fields(reads: &[Read]) -> Fields {
+    let field = |read: &Read| match read {
+        Read::key => Fields::KEY,
+        Read::value => Fields::VALUE,
+        Read::timestamp => Fields::TIMESTAMP,
+        Read::headers => Fields::HEADERS,
+    };
+    if reads.is_empty() { Fields::all() } else { reads.iter().map(field).fold(Fields::empty(), Fields::union) }
 }
 
 /// A plugin: its operators. Made by [`crate::plugin!`].
@@ -138,7 +165,7 @@ pub fn describe<P: Plugin>() -> Description {
             name: entry.name.into(),
             kind: entry.kind.into(),
             docs: entry.docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"),
-            reads: Fields::all(),
+            reads: fields(entry.reads),
             outputs: entry.outputs.iter().map(|output| (*output).into()).collect(),
             state: None,
             stores: Vec::new(),

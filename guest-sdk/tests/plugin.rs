@@ -229,7 +229,7 @@ millstream::plugin! {
     /// Bids whose price is
     /// within bounds.
     filter "within" (Bounds) = within;
-    map_values "price" = price;
+    map_values "price" reads [value] = price;
     map "swap" = swap;
     select_key "value-as-key" = value_as_key;
     peek "look" = look;

@@ -157,11 +157,11 @@ impl Processor for Shapes {
 }
 
 millstream::plugin! {
-    filter "even" = even;
+    filter "even" reads [value] = even;
     aggregate "sum" = Sum;
     migrate "sum" = from_text;
     reduce "largest" = larger;
     join "pair" = pair;
-    process "tally" -> ["each", "second"] = Tally::open;
+    process "tally" -> ["each", "second"] reads [key, value, timestamp] = Tally::open;
     process_values "shapes" = Shapes::open;
 }

@@ -8,5 +8,5 @@ fn long(record: Record<'_>) -> bool {
 
 millstream::plugin! {
     /// Keeps values of more than three bytes.
-    filter "long" = long;
+    filter "long" reads [value] = long;
 }
