@@ -19,6 +19,7 @@ lint:
 	cargo fmt --check
 	cd examples && cargo fmt --check
 	cd tests/guests && cargo fmt --check
+	cd fuzz && cargo fmt --check
 	cd guest-sdk && cargo fmt --check && CARGO_TARGET_DIR="$(GUESTS)" cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings

@@ -99,9 +99,10 @@ impl Report {
         }
         self.last = Instant::now();
         let Progress { read, written, bytes, remaining } = restore.progress();
-        let (records, milliseconds) = (read + written, self.began.elapsed().as_millis().max(1));
-        let (records_per_s, bytes_per_s) =
-            (u128::from(records) * 1000 / milliseconds, u128::from(bytes) * 1000 / milliseconds);
+        let records = read + written;
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let a_second = |number: u64| number.saturating_mul(1000) / milliseconds;
+        let (records_per_s, bytes_per_s) = (a_second(records), a_second(bytes));
         let (task, what) = (&self.task, self.what);
         let how = if done { ": done" } else { "" };
         tracing::info!(
