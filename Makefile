@@ -41,6 +41,7 @@ test: build guests
 	cd tests/verifier && python3 -B -m unittest -q
 	cargo test --locked -p millstream --features kill-points,faults --test changelog killed
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test properties mistakes -- --nocapture
 
 bench: setup
 	MILLSTREAM_GUESTS="$(GUESTS)" bench/run
