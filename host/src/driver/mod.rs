@@ -239,3 +239,6 @@ fn header_list(section: &[u8]) -> Vec<Header> {
         |(name, value): headers::Header<'_>| (String::from_utf8_lossy(name).into_owned(), value.map(<[u8]>::to_vec));
     headers::iter(section).map(one).collect()
 }
+
+#[cfg(test)]
+mod tests;
