@@ -1,6 +1,6 @@
 //! `run`: inputs that stream, and how it ends.
 
-use crate::{command, fails, finish, prints, write};
+use crate::{command, fails, prints, write};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -56,15 +56,26 @@ fn an_input_streams_while_the_app_runs_and_one_interrupt_ends_it_well() {
 fn until_end_waits_for_the_end_of_the_input() {
     let directory = app();
     let at = directory.path();
+    prints(at, &["topic", "create", "out"]);
+    let mut run = command(at, &["run", "--input", "lines=-", "--until-end"]);
+    let mut run = run.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut input = run.stdin.take().expect("it is piped");
+    writeln!(input, "first").expect("it is read");
+    // All that there is is processed, and the input has not ended.
+    assert_eq!(prints(at, &["topic", "consume", "out", "-f", "%s", "-F", "-c", "1"]), "first");
     let lines: String = (0..20_000).map(|number| format!("{number}\n")).collect();
-    let done = finish(command(at, &["run", "--input", "lines=-", "--until-end"]), &lines);
-    assert_eq!(done.code, Some(0), "{}", done.err);
-    let log: serde_json::Value = serde_json::from_str(done.err.trim()).expect("the log is JSON where nobody looks");
-    assert_eq!((&log["fields"]["message"], &log["fields"]["records"]), (&"stopped".into(), &20_000.into()));
+    input.write_all(lines.as_bytes()).expect("it is still read");
+    drop(input);
+    let done = run.wait_with_output().expect("it ends");
+    let err = String::from_utf8(done.stderr).expect("it is UTF-8");
+    assert_eq!(done.status.code(), Some(0), "{err}");
+    let log: serde_json::Value = serde_json::from_str(err.trim()).expect("the log is JSON where nobody looks");
+    assert_eq!((&log["fields"]["message"], &log["fields"]["records"]), (&"stopped".into(), &20_001.into()));
+    let lines = format!("first\n{lines}");
     assert_eq!(prints(at, &["topic", "consume", "out", "-f", "%s\\n"]), lines);
     // Again, with nothing new.
     prints(at, &["run", "--until-end"]);
-    assert_eq!(prints(at, &["topic", "list"]).lines().last(), Some("out    1           20000"));
+    assert_eq!(prints(at, &["topic", "list"]).lines().last(), Some("out    1           20001"));
 }
 
 #[test]
