@@ -82,25 +82,27 @@ def _field(data, at):
     return bytes(data[at : at + length]), at + length
 
 
-def decode(data):
-    """All records of batches that lie one after the other. Raises Damaged for anything that is not sound."""
+def decode(data, compacted=False):
+    """All records of batches that lie one after the other. Raises Damaged for anything that is not sound. Compaction
+    takes records out of a batch and leaves its range of offsets and its highest timestamp as they are."""
     records, at = [], 0
     while at < len(data):
-        batch_records, at = _decode_batch(data, at)
+        batch_records, at = _decode_batch(data, at, compacted)
         records.extend(batch_records)
     return records
 
 
-def _decode_batch(data, at):
+def _decode_batch(data, at, compacted):
     if len(data) - at < HEADER.size:
         raise Damaged(f"{len(data) - at} bytes are no batch")
     base, length, _, magic, crc, attributes, last, first_time, max_time, _, _, _, count = HEADER.unpack_from(data, at)
     end = at + 12 + length
-    if magic != 2 or attributes != 0 or end > len(data) or last != count - 1:
+    whole = last >= count - 1 if compacted else last == count - 1
+    if magic != 2 or attributes != 0 or end > len(data) or not whole:
         raise Damaged(f"batch at offset {base}: magic {magic}, attributes {attributes}, {count} records to {last}")
     if crc32c(data[at + CRC_FROM : end]) != crc:
         raise Damaged(f"batch at offset {base}: checksum")
-    records, at, highest = [], at + HEADER.size, None
+    records, at, highest, before = [], at + HEADER.size, None, -1
     for number in range(count):
         size, at = _varint(data, at)
         stop = at + size
@@ -114,11 +116,12 @@ def _decode_batch(data, at):
             name, at = _field(data, at)
             text, at = _field(data, at)
             headers.append((name, text))
-        if at != stop or delta != number:
+        if at != stop or not (before < delta <= last if compacted else delta == number):
             raise Damaged(f"batch at offset {base}: record {number} has offset delta {delta} and wrong length")
+        before = delta
         records.append(Record(base + delta, first_time + time, key, value, tuple(headers)))
         highest = records[-1].timestamp if highest is None else max(highest, records[-1].timestamp)
-    if at != end or highest != max_time:
+    if at != end or (highest != max_time and not compacted):
         raise Damaged(f"batch at offset {base}: it ends at {at} instead of {end}, or its highest timestamp is wrong")
     return records, end
 

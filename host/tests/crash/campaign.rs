@@ -11,11 +11,12 @@ const HITS_MIN: usize = 10;
 const KILLS_MIN: usize = 200;
 /// Rounds after which a campaign that has not reached them has failed: twice what it takes.
 const ROUNDS_MAX: u64 = 20;
-/// Kills in one round: while an empty directory is set up, while lines are produced, while the app works, and from
-/// outside.
+/// Kills in one round: while an empty directory is set up, while lines are produced, while the app works, while lost
+/// state is restored, and from outside.
 const CREATIONS: usize = 4;
 const PRODUCTIONS: usize = 4;
 const WORKS: usize = 20;
+const RESTORES: usize = 2;
 const ANY_TIMES: usize = 2;
 /// As long as so many records wait in the topics that the app reads first, every place is passed for certain.
 const LEFT_MIN: i64 = 240;
@@ -106,6 +107,11 @@ fn one(tally: &mut Tally, round: &mut Round, random: &mut Random) {
         let point = tally.next(Phase::Work, random);
         tally.strike(round, point);
         works += 1;
+    }
+    for _ in 0..RESTORES {
+        round.lose_state();
+        let point = tally.next(Phase::Restore, random);
+        tally.strike(round, point);
     }
     for _ in 0..ANY_TIMES {
         any_time(tally, round);

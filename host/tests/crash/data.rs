@@ -2,7 +2,7 @@
 
 use crate::round::Place;
 use millstream::record::{Offset, Partition, Topic, TopicPartition};
-use millstream::store::{Db, Family, Settings};
+use millstream::store::{Db, Family, KeyValueStore, Settings};
 use millstream::transport::embedded::EmbeddedLog;
 use millstream::transport::{TopicSpec, Transaction, Transport};
 use std::io::Write;
@@ -37,6 +37,20 @@ pub(crate) fn append_tape(place: &Place) {
         }
     }
     log.commit("tape", &transaction).expect("the tape is appended");
+}
+
+/// Stores of the app, each with a changelog.
+const STORES: [&str; 6] = ["stories", "runs", "counts", "totals", "profiles", "cities"];
+
+/// Takes all rows of all stores away, as if another machine went on with the topics alone.
+pub(crate) fn lose_state(place: &Place) {
+    let (db, _) = open(place);
+    let mut rows = 0;
+    for (store, partition) in STORES.iter().flat_map(|store| (0..4).map(move |partition| (store, partition))) {
+        let mut store = KeyValueStore::open(&db, "crash", store, partition).expect("a store");
+        rows += store.reset().expect("a store can be cleared");
+    }
+    assert!(rows > 0, "there was something to lose");
 }
 
 /// How much input is left.

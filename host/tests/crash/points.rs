@@ -9,11 +9,13 @@ pub(crate) enum Phase {
     Production,
     /// While the app starts or works, as long as input is left.
     Work,
+    /// While the app starts after its local state was lost.
+    Restore,
     /// When all is done.
     End,
 }
 
-use Phase::{Creation, End, Production, Work};
+use Phase::{Creation, End, Production, Restore, Work};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
@@ -38,7 +40,7 @@ const WRITE_MICROSECONDS: u64 = 3_000;
 /// Row of kills that come from outside, at any time.
 pub(crate) const ANY_TIME: &str = "at a random time";
 
-pub(crate) const POINTS: [Point; 29] = [
+pub(crate) const POINTS: [Point; 31] = [
     at("format-checked", Creation, 1),
     at("topic-before-write", Creation, 3),
     at("topic-after-write", Creation, 3),
@@ -67,5 +69,7 @@ pub(crate) const POINTS: [Point; 29] = [
     at("embedded-ends-known", Work, 3),
     at("committed", Work, 3),
     at("one-knows-of-commit", Work, 12),
+    at("restore-before-step", Restore, 8),
+    at("restore-after-step", Restore, 8),
     at("worker-ends", End, 2),
 ];

@@ -62,7 +62,8 @@ pub(crate) struct Round {
     pub(crate) compared: u64,
     pending: Vec<Pending>,
     left: Left,
-    input_is_there: bool,
+    /// Whether what a kill leaves behind can be verified: not before the input is there, nor while state is restored.
+    verifiable: bool,
 }
 
 /// Things that the verifier must have compared at the end of a round: most of the records that a tape leads to.
@@ -90,7 +91,7 @@ impl Round {
             compared: 0,
             pending: Vec::new(),
             left: Left { text: 0, all: 0 },
-            input_is_there: false,
+            verifiable: false,
         }
     }
 
@@ -156,7 +157,7 @@ impl Round {
         let number = self.pending.len() + self.kills.len();
         let export = self.place.file(&format!("export-{number}-{}", self.violations.len()));
         self.left = data::export(&self.place, &export);
-        if self.input_is_there && (self.fault.is_some() || self.kills.len().is_multiple_of(VERIFY_EVERY)) {
+        if self.verifiable && (self.fault.is_some() || self.kills.len().is_multiple_of(VERIFY_EVERY)) {
             let child = verifier::begin(&self.place, &export, false, 1);
             self.pending.push(Pending { row, child, export });
         } else {
@@ -169,7 +170,13 @@ impl Round {
         data::append_tape(&self.place);
         let export = self.place.file("export-tape");
         self.left = data::export(&self.place, &export);
-        self.input_is_there = true;
+        self.verifiable = true;
+    }
+
+    /// Takes all stores away; the changelogs must bring them back.
+    pub(crate) fn lose_state(&mut self) {
+        data::lose_state(&self.place);
+        self.verifiable = false;
     }
 
     /// What is left to do.
