@@ -7,10 +7,12 @@
 mod db;
 mod key_value;
 mod lock;
+mod writes;
 
-pub use db::{Db, Family, Settings, Writes};
+pub use db::{Db, Family, Settings};
 pub use key_value::{Changelog, Entry, KeyValueStore, Keys, Local, Pending, Slot};
 pub use lock::stamp as lock_stamp;
+pub use writes::Writes;
 
 use std::path::PathBuf;
 

@@ -14,6 +14,7 @@ mod input;
 mod origins;
 mod outbox;
 mod restore;
+mod step;
 
 pub use build::{Assembly, Blueprint};
 pub use input::{Input, QUEUE_BYTES_MAX};
@@ -22,17 +23,17 @@ use outbox::SinkTopic;
 pub use outbox::{BATCH_BYTES_MAX, Outbox, Topics};
 pub use restore::{Need, Progress, Restore};
 
-use crate::operator::{Context, Effects, Emission, Operator, Stop, To};
+use crate::operator::{Context, Effects, Emission, Stop, To};
 use crate::plugin::port::Instance;
 use crate::record::batch::BatchBuilder;
 use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change};
 use crate::store::KeyValueStore;
-use crate::topology::plan::{Input as From, Payload};
+use crate::topology::plan::Payload;
 use crate::transport::{Fetched, Transaction};
 use origins::{Origins, row_of};
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use step::{Step, arriving};
 
 /// Records that one turn takes at most: enough to fill a call into a plugin, few enough to stay in the cache.
 pub const TURN_ROWS_MAX: usize = 1024;
@@ -52,16 +53,6 @@ impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", self.subtopology, self.partition)
     }
-}
-
-/// A step at its place.
-struct Step {
-    operator: Box<dyn Operator>,
-    inputs: Vec<From>,
-    /// For each output how many steps read it, so that rows that go several ways learn which one they went.
-    readers: Vec<u32>,
-    /// Whether its rows go to one of several outputs, so that their places must be noted before.
-    splits: bool,
 }
 
 /// A store of the task and its changelog.
@@ -359,50 +350,6 @@ impl Task {
 fn changed(row: Row, turn: &mut Turn) -> Option<Row> {
     let (new, old) = change::cells(row.value, &turn.arena)?;
     Some(Row { value: new, old, ..row })
-}
-
-/// The rows that reach step `index`, in the order in which one record at a time would have brought them. Where an
-/// output has several readers, and where rows are spread over several outputs, each row notes which way it goes; where
-/// there is nothing to note and nothing to merge, the rows are read where they lie.
-#[expect(clippy::indexing_slicing, reason = "the plan's inputs name earlier steps and their outputs")]
-fn arriving<'a>(
-    steps: &[Step],
-    index: usize,
-    before: &'a [Vec<Vec<Row>>],
-    meets: bool,
-    turn: &mut Turn,
-) -> Cow<'a, [Row]> {
-    let step = &steps[index];
-    let spreads = |input: &From| meets && steps[input.step].readers[input.output] > 1;
-    if let [input] = step.inputs.as_slice()
-        && !spreads(input)
-        && !(meets && step.splits)
-    {
-        return Cow::Borrowed(&before[input.step][input.output]);
-    }
-    let mut rows = Vec::new();
-    for input in &step.inputs {
-        let from = rows.len();
-        rows.extend_from_slice(&before[input.step][input.output]);
-        if spreads(input) {
-            note_way(&mut rows[from..], index, turn);
-        }
-    }
-    if step.inputs.len() > 1 {
-        turn.sort(&mut rows);
-    }
-    if meets && step.splits {
-        note_way(&mut rows, index, turn);
-    }
-    Cow::Owned(rows)
-}
-
-/// Notes that these rows, the whole output of a step, go to step `reader`.
-#[expect(clippy::cast_possible_truncation, reason = "a turn has far fewer than 2^32 rows, a plan fewer steps")]
-fn note_way(rows: &mut [Row], reader: usize, turn: &mut Turn) {
-    for (place, row) in rows.iter_mut().enumerate() {
-        row.path = turn.paths.step(row.path, place as u32, reader as u32);
-    }
 }
 
 /// Writes a store's changes, and their changelog records, into the transaction.

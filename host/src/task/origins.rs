@@ -81,3 +81,31 @@ pub(super) fn row_of(record: &Record, chunk: Chunk, origin: u32) -> Row {
         headers: record.headers.moved(chunk),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Arena, Partition, Topic};
+
+    #[test]
+    fn finds_records_of_every_run() {
+        let record = |number: i64| Record {
+            offset: Offset::new(number),
+            timestamp: number,
+            key: Cell::NULL,
+            value: Cell::EMPTY,
+            headers: Cell::EMPTY,
+        };
+        let batch: Arc<Vec<Record>> = Arc::new((10..20).map(record).collect());
+        let chunk = Arena::default().push(Vec::new());
+        let [left, right] = [0, 1].map(|number| TopicPartition::new(Topic::new("t"), Partition::new(number)));
+        let mut origins = Origins::default();
+        origins.add(&left, chunk, &batch, 3, 2);
+        origins.add(&right, chunk, &batch, 0, 1);
+        origins.add(&left, chunk, &batch, 5, 4);
+        let found = |number| origins.get(number).map(|origin| (origin.partition.partition.get(), origin.offset.get()));
+        let all: Vec<_> = (0..7).map(|number| found(number).expect("a record of the turn")).collect();
+        assert_eq!(all, [(0, 13), (0, 14), (1, 10), (0, 15), (0, 16), (0, 17), (0, 18)]);
+        assert_eq!(origins.len(), 7);
+    }
+}
