@@ -32,7 +32,7 @@ guests: setup
 
 test: build guests
 	@scripts/setup test
-	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream -- --skip agrees_with_kafka_streams
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test conformance -- --nocapture
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd examples && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked

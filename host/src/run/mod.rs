@@ -69,6 +69,9 @@ pub enum RunError {
         /// The partition.
         partition: TopicPartition,
     },
+    /// The manifest sets up a topic that the app makes for itself.
+    #[error("MS-R008: topic {0} is one that the app makes for itself; take [topic.{0}] out of the manifest")]
+    Internal(Topic),
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -131,6 +134,9 @@ impl App {
     /// See [`RunError`].
     pub fn make_topics(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
         for (topic, settings) in &self.manifest.topics {
+            if self.is_internal(topic) {
+                return Err(RunError::Internal(topic.clone()));
+            }
             let spec = spec(topic, settings);
             log.create_topic(&spec)?;
             log.alter_topic(&spec)?;
@@ -170,6 +176,15 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Whether the app makes the topic for itself: settings of others could break what it promises.
+    fn is_internal(&self, topic: &Topic) -> bool {
+        let mut parts = self.blueprint.plan.subtopologies.iter();
+        parts.any(|part| {
+            part.repartitions.iter().any(|spec| spec.topic == *topic)
+                || part.stores.iter().any(|store| self.blueprint.changelog(&store.name) == *topic)
+        })
     }
 
     /// Partitions of the topics that a subtopology reads; none if one is not there yet.

@@ -178,7 +178,7 @@ mod tests {
         ] {
             let problems = parse(line).unwrap_err();
             assert_eq!(
-                problems.iter().map(|problem| (problem.code, problem.line)).collect::<Vec<_>>(),
+                problems.iter().map(|problem| (problem.code.as_ref(), problem.line)).collect::<Vec<_>>(),
                 [(code, 4)],
                 "{line}"
             );

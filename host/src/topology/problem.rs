@@ -1,12 +1,13 @@
 //! What is wrong with a manifest, in words that help.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Stable code, `MS-T001` and so on.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Line in the manifest, counted from 1; 0: the manifest as a whole.
     pub line: usize,
     /// What is wrong.
@@ -16,8 +17,13 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(code: &'static str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, line, what: what.into(), remedy: remedy.into() }
+    pub(crate) fn new(
+        code: impl Into<Cow<'static, str>>,
+        line: usize,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { code: code.into(), line, what: what.into(), remedy: remedy.into() }
     }
 }
 

@@ -135,7 +135,8 @@ fn all_faults_come_in_one_pass() {
         .replace("op = \"stream\"", "op = \"steam\"")
         .replace("call = \"words.word-as-key\"", "call = \"word.word-as-key\"")
         .replace("store = \"CountStore\"", "sotre = \"CountStore\"");
-    let lines: Vec<(&str, usize)> = problems(&text).iter().map(|problem| (problem.code, problem.line)).collect();
+    let found = problems(&text);
+    let lines: Vec<(&str, usize)> = found.iter().map(|problem| (problem.code.as_ref(), problem.line)).collect();
     assert_eq!(lines, [("MS-T007", 6), ("MS-T012", 15), ("MS-T002", 19)]);
 }
 

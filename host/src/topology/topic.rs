@@ -157,7 +157,7 @@ mod tests {
         ];
         for (line, code) in cases {
             let problems = Manifest::parse(&format!("app = \"a\"\n[topic.t]\n{line}\n")).unwrap_err();
-            assert_eq!(problems.iter().map(|p| (p.code, p.line)).collect::<Vec<_>>(), [(code, 3)], "{line}");
+            assert_eq!(problems.iter().map(|p| (p.code.as_ref(), p.line)).collect::<Vec<_>>(), [(code, 3)], "{line}");
         }
         let problems = Manifest::parse("app = \"a\"\n[guarantee]\nauto-offset-reset = \"newest\"\n").unwrap_err();
         assert_eq!(problems[0].code, "MS-T003");

@@ -33,7 +33,7 @@ fn a_transform() {
     fails(at, &["new", "My App"], 2, &["MS-C011"]);
     fails(at, &["new", "serde"], 2, &["MS-C011"]);
     let app = at.join("my-app");
-    fails(&app, &["test"], 1, &["MS-R006", "my_app.wasm", "millstream build"]);
+    fails(&app, &["test"], 1, &["MS-R007", "my_app.wasm", "millstream build"]);
     build(&app);
     assert!(prints(&app, &["check"]).ends_with("millstream.toml is sound: 1 sub-topology, 4 steps\n"));
     let inspected = prints(&app, &["plugin", "inspect", "my_app.wasm"]);

@@ -27,7 +27,7 @@ topic = "out"
     write(at, "millstream.toml", text);
     write(at, "text.wasm", "no wasm");
     let words = [
-        "error[MS-R006]: component \"gone.wasm\" cannot be read",
+        "error[MS-R007]: component \"gone.wasm\" cannot be read",
         "millstream.toml:4",
         "help: build it with millstream build",
         "MS-P002",
@@ -38,7 +38,7 @@ topic = "out"
     ];
     fails(at, &["check"], 2, &words);
     write(at, "millstream.toml", &text.replace("form", "from"));
-    fails(at, &["check"], 1, &["MS-R006", "MS-P002"]);
+    fails(at, &["check"], 1, &["MS-R007", "MS-P002"]);
 }
 
 #[test]

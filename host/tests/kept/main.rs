@@ -148,3 +148,15 @@ fn settings_reach_topics_that_are_there() {
     let spec = log.topic(&Topic::new("in")).unwrap().unwrap();
     assert_eq!((spec.partitions, spec.retention_bytes), (3, Some(1 << 20)));
 }
+
+#[test]
+fn topics_of_the_app_itself_are_not_set_up_by_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("millstream.toml");
+    let own = "[topic.app-again-repartition]\nretention = \"1ms\"\n[node.lines]";
+    std::fs::write(&path, MANIFEST.replace("RESET", "earliest").replace("[node.lines]", own)).unwrap();
+    let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+    let refused = App::load(&path, false).unwrap().make_topics(&mut log).unwrap_err().to_string();
+    assert!(refused.starts_with("MS-R008") && refused.contains("app-again-repartition"), "{refused}");
+    assert_eq!(log.topics().unwrap(), []);
+}
