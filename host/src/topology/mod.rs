@@ -7,6 +7,7 @@
 mod calls;
 mod check;
 mod describe;
+mod field;
 mod lower;
 mod manifest;
 mod ops;
@@ -17,8 +18,9 @@ mod topic;
 
 pub use calls::check_calls;
 pub use describe::{Format, describe};
+pub use field::duration;
 pub use lower::plan;
-pub use manifest::{Manifest, Settings, duration};
+pub use manifest::{Manifest, Settings};
 pub use ops::Kind;
 pub use plugin_spec::PluginSpec;
 pub use problem::{Problem, render};

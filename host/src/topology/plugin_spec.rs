@@ -1,7 +1,7 @@
 //! `[plugin.NAME]`: a component, its parameters, and what it may use.
 
 use super::Problem;
-use super::manifest::{Field, duration};
+use super::field::{Field, duration};
 use crate::plugin::{Limits, LogLevel};
 use serde_json::Value;
 use std::time::Duration;

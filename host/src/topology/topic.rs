@@ -1,6 +1,6 @@
 //! `[topic.NAME]`: how a topic is made and kept.
 
-use super::manifest::duration;
+use super::field::duration;
 use serde_json::Value;
 use std::time::Duration;
 

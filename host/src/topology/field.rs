@@ -1,0 +1,105 @@
+//! Keys and values of a manifest, each with its line.
+
+use super::Problem;
+use super::problem::nearest;
+use serde_json::Value;
+use std::ops::Range;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit);
+    let milliseconds: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(milliseconds).map(Duration::from_millis)
+}
+
+/// The text that fields stand in.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+}
+
+impl Reader<'_> {
+    pub(super) fn line(self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// A key and its value.
+pub(super) struct Field<'a> {
+    pub(super) name: &'a str,
+    pub(super) line: usize,
+    pub(super) value: &'a DeValue<'a>,
+    pub(super) reader: Reader<'a>,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn text(&self) -> Option<&'a str> {
+        self.value.as_str()
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let reader = self.reader;
+        let table = self.value.as_table().into_iter().flatten();
+        table.map(move |(key, value)| Field {
+            name: key.get_ref(),
+            line: reader.line(&key.span()),
+            value: value.get_ref(),
+            reader,
+        })
+    }
+
+    /// The named tables of a section.
+    pub(super) fn entries(&self, problems: &mut Vec<Problem>, mut each: impl FnMut(&Field<'a>, &mut Vec<Problem>)) {
+        if self.value.as_table().is_none() {
+            return problems.push(self.wrong("named tables, each headed by a line like [node.lines]"));
+        }
+        for entry in self.fields() {
+            if entry.value.as_table().is_some() {
+                each(&entry, problems);
+            } else {
+                problems.push(entry.wrong("a table of its own"));
+            }
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json(self.value)
+    }
+
+    pub(super) fn wrong(&self, wanted: &str) -> Problem {
+        let what = format!("{:?} cannot be {}", self.name, self.json());
+        Problem::new("MS-T003", self.line, what, format!("write {wanted}"))
+    }
+
+    pub(super) fn unknown(&self, known: &[&str]) -> Problem {
+        let near = nearest(self.name, known.iter().copied());
+        let remedy = if near.is_empty() { format!("one of {}", known.join(", ")) } else { near };
+        Problem::new("MS-T002", self.line, format!("unknown key {:?}", self.name), remedy)
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::from(number.as_str()), Value::from),
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect())
+        }
+    }
+}
