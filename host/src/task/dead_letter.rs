@@ -10,27 +10,31 @@ const STACKTRACE_BYTES_MAX: usize = 8 * 1024;
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// The record for the dead-letter topic: key, value, timestamp and headers of the task's input record, then Kafka
-/// Streams' `__streams.errors.*` headers and ours.
-pub(super) fn letter(failure: &Failure, origin: &Origin, turn: &mut Turn) -> Row {
+/// Streams' `__streams.errors.*` headers and ours. What an aggregate handed on at a commit stands for many input records:
+/// then the row that failed is kept, and the headers name no topic, partition -1 and offset -1, as Kafka Streams' do for
+/// a punctuation.
+pub(super) fn letter(failure: &Failure, origin: Option<&Origin>, turn: &mut Turn) -> Row {
     let stacktrace = if failure.backtrace.is_empty() { &failure.reason } else { &failure.backtrace };
-    let partition = origin.partition.partition.to_string();
-    let offset = origin.offset.to_string();
+    let kept = origin.map_or(failure.row, |origin| origin.row);
+    let topic = origin.map(|origin| origin.partition.topic.as_str());
+    let partition = origin.map_or_else(|| "-1".to_owned(), |origin| origin.partition.partition.to_string());
+    let offset = origin.map_or_else(|| "-1".to_owned(), |origin| origin.offset.to_string());
     let (plugin, digest) = &failure.plugin;
     let extra = [
-        ("__streams.errors.exception", cut(&failure.class, MESSAGE_BYTES_MAX)),
-        ("__streams.errors.message", cut(&failure.reason, MESSAGE_BYTES_MAX)),
-        ("__streams.errors.stacktrace", cut(stacktrace, STACKTRACE_BYTES_MAX)),
-        ("__streams.errors.topic", origin.partition.topic.as_str()),
-        ("__streams.errors.partition", &partition),
-        ("__streams.errors.offset", &offset),
-        ("__millstream.errors.node", &failure.node),
-        ("__millstream.errors.plugin", plugin),
-        ("__millstream.errors.digest", digest),
-        ("__millstream.errors.operator", &failure.operator),
+        ("__streams.errors.exception", Some(cut(&failure.class, MESSAGE_BYTES_MAX))),
+        ("__streams.errors.message", Some(cut(&failure.reason, MESSAGE_BYTES_MAX))),
+        ("__streams.errors.stacktrace", Some(cut(stacktrace, STACKTRACE_BYTES_MAX))),
+        ("__streams.errors.topic", topic),
+        ("__streams.errors.partition", Some(&partition)),
+        ("__streams.errors.offset", Some(&offset)),
+        ("__millstream.errors.node", Some(&failure.node)),
+        ("__millstream.errors.plugin", Some(plugin)),
+        ("__millstream.errors.digest", Some(digest)),
+        ("__millstream.errors.operator", Some(&failure.operator)),
     ];
-    let extra = extra.map(|(name, value)| (name, Some(value.as_bytes())));
-    let section = headers::extend(turn.arena.bytes(origin.row.headers), &extra);
-    Row { headers: turn.arena.push_cell(section), path: failure.row.path, ..origin.row }
+    let extra = extra.map(|(name, value)| (name, value.map(str::as_bytes)));
+    let section = headers::extend(turn.arena.bytes(kept.headers), &extra);
+    Row { headers: turn.arena.push_cell(section), path: failure.row.path, ..kept }
 }
 
 /// The text's first bytes, at a character's border.

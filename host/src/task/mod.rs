@@ -299,8 +299,8 @@ impl Task {
         let paths = &self.turn.paths;
         dead.sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         for failure in &dead {
-            let Some(origin) = self.origins.get(failure.row.origin) else { continue };
-            let row = dead_letter::letter(failure, &origin, &mut self.turn);
+            let origin = self.origins.get(failure.row.origin);
+            let row = dead_letter::letter(failure, origin.as_ref(), &mut self.turn);
             self.outbox.push(place, &row, &self.turn.arena, self.id.partition);
         }
         Ok(dead.len())

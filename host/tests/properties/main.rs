@@ -14,6 +14,7 @@ mod driver;
 mod functions;
 mod generate;
 mod ground;
+mod letters;
 #[cfg(feature = "faults")]
 mod mistakes;
 mod model;
