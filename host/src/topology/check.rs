@@ -311,12 +311,15 @@ impl<'a> Checker<'a> {
     }
 
     fn check_stores(&mut self) {
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         let mut twice = Vec::new();
-        for node in &self.nodes {
-            if let Some(store) = node.text("store")
-                && let Some(other) = seen.insert(store, &node.name)
-            {
+        // A store without a name gets one, which another must not have either.
+        let keeps = |node: &&Node| {
+            node.text("store").is_some() || matches!(node.op, "count" | "reduce" | "aggregate" | "table" | "to-table")
+        };
+        for node in self.nodes.iter().filter(keeps) {
+            let store = node.store();
+            if let Some(other) = seen.insert(store.clone(), &node.name) {
                 twice.push((node.line, format!("store {store:?} belongs to both {other:?} and {:?}", node.name)));
             }
         }

@@ -162,8 +162,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn store(&mut self, node: &Node) -> usize {
-        let name = node.text("store").map_or_else(|| format!("{}-store", node.name), str::to_owned);
-        self.stores.push(StoreSpec { name, changelog: node.flag("changelog") });
+        self.stores.push(StoreSpec { name: node.store(), changelog: node.flag("changelog") });
         self.stores.len() - 1
     }
 

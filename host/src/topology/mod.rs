@@ -79,6 +79,11 @@ impl Node {
         self.fields.get(field)?.0.as_str()
     }
 
+    /// The name of its store, if it keeps one: what it says, or one made from its own.
+    fn store(&self) -> String {
+        self.text("store").map_or_else(|| format!("{}-store", self.name), str::to_owned)
+    }
+
     /// A field's truth; absent is false.
     fn flag(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(|(value, _)| *value == Value::Bool(true))
