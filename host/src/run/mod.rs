@@ -22,6 +22,7 @@ use crate::worker::{Shared, Worker};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use upkeep::Upkeep;
 
 /// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
@@ -291,7 +292,8 @@ impl App {
                 };
                 let thread =
                     std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
-                thread.spawn(move || worker.run())
+                // Without one of them its tasks would lie idle: the others end too.
+                thread.spawn(move || worker.run()).inspect_err(|_| shared.failed.store(true, Ordering::SeqCst))
             })
             .collect();
         crate::killpoint::pass("workers-started");

@@ -4,7 +4,7 @@ mod restore;
 
 use crate::operator::Stop;
 use crate::record::Topic;
-use crate::task::{Task, Topics};
+use crate::task::{Task, Topics, Turned};
 use crate::topology::OffsetReset;
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
@@ -34,6 +34,8 @@ pub struct Shared {
     pub feeding: AtomicUsize,
     /// For each worker the log's version at which it had nothing to do; `u64::MAX` while it works.
     idle: Vec<AtomicU64>,
+    /// Set by the first worker that finds the end of the input: what others append afterwards is for the next run.
+    over: AtomicBool,
     /// Input records processed.
     pub records: AtomicU64,
     /// Records dropped.
@@ -46,9 +48,9 @@ impl Shared {
     /// For so many workers.
     pub fn new(workers: usize) -> Arc<Self> {
         let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
-        let (stop, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (stop, failed, over) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { stop, failed, feeding: AtomicUsize::new(0), idle, records, dropped, dead_letters })
+        Arc::new(Self { stop, failed, feeding: AtomicUsize::new(0), idle, over, records, dropped, dead_letters })
     }
 
     /// Whether workers are to end.
@@ -56,9 +58,23 @@ impl Shared {
         self.stop.load(Ordering::SeqCst) || self.failed.load(Ordering::SeqCst)
     }
 
-    /// Whether no worker has anything to do at this version of the log.
-    fn all_idle(&self, version: u64) -> bool {
-        self.idle.iter().all(|idle| idle.load(Ordering::SeqCst) == version)
+    /// Whether the end of the input is reached: nothing feeds it, and no worker has anything to do at the `version` of the
+    /// log that its caller has worked off, which is still `now`'s. Once it is reached it stays so: a worker that has ended
+    /// does not look at what comes later, so that the others would wait for it for ever.
+    fn is_over(&self, version: u64, now: impl Fn() -> u64) -> bool {
+        let fed = self.feeding.load(Ordering::SeqCst) == 0;
+        let idle = || self.idle.iter().all(|idle| idle.load(Ordering::SeqCst) == version);
+        if fed && idle() && now() == version {
+            self.over.store(true, Ordering::SeqCst);
+        }
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Adds what a turn did.
+    fn count(&self, turned: &Turned) {
+        self.records.fetch_add(turned.records as u64, Ordering::Relaxed);
+        self.dropped.fetch_add(turned.dropped, Ordering::Relaxed);
+        self.dead_letters.fetch_add(turned.dead_letters as u64, Ordering::Relaxed);
     }
 }
 
@@ -99,6 +115,7 @@ impl Worker {
     /// # Errors
     /// [`Stop`]: what was not committed is rolled back and will be processed again.
     pub fn run(mut self) -> Result<(), Stop> {
+        let _alarm = Alarm(Arc::clone(&self.shared));
         let result = self.work();
         if result.is_err() {
             self.shared.failed.store(true, Ordering::SeqCst);
@@ -142,8 +159,7 @@ impl Worker {
                 continue;
             }
             self.note(version);
-            let fed = self.shared.feeding.load(Ordering::SeqCst) == 0;
-            if self.until_end && fed && self.shared.all_idle(version) && self.log.version() == version {
+            if self.until_end && self.shared.is_over(version, || self.log.version()) {
                 crate::killpoint::pass("worker-ends");
                 return Ok(());
             }
@@ -167,9 +183,7 @@ impl Worker {
             let turned = task.turn(&mut self.log)?;
             crate::killpoint::pass("after-turn");
             progressed |= turned.records > 0;
-            self.shared.records.fetch_add(turned.records as u64, Ordering::Relaxed);
-            self.shared.dropped.fetch_add(turned.dropped, Ordering::Relaxed);
-            self.shared.dead_letters.fetch_add(turned.dead_letters as u64, Ordering::Relaxed);
+            self.shared.count(&turned);
         }
         Ok(progressed)
     }
@@ -222,7 +236,8 @@ impl Worker {
         crate::killpoint::pass("before-commit");
         let mut transaction = Transaction::default();
         for task in &mut self.tasks {
-            task.hand_in(&mut transaction, &mut self.log)?;
+            let turned = task.hand_in(&mut transaction, &mut self.log)?;
+            self.shared.count(&turned);
             crate::killpoint::pass("one-handed-in");
         }
         crate::killpoint::pass("handed-in");
@@ -233,6 +248,17 @@ impl Worker {
             crate::killpoint::pass("one-knows-of-commit");
         }
         Ok(())
+    }
+}
+
+/// Tells the other workers if this one panics: they must not go on as if its tasks were worked on.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -255,5 +281,41 @@ fn retry(
             std::thread::sleep(IDLE);
         }
         pause = (pause * 2).min(RETRY_PAUSE_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_reached_once_for_all_workers() {
+        let shared = Shared::new(2);
+        let idle = |worker: usize, version| shared.idle[worker].store(version, Ordering::SeqCst);
+        idle(0, 7);
+        assert!(!shared.is_over(7, || 7), "the other works");
+        idle(1, 7);
+        assert!(!shared.is_over(7, || 8), "something came");
+        shared.feeding.store(1, Ordering::SeqCst);
+        assert!(!shared.is_over(7, || 7), "more may come");
+        shared.feeding.store(0, Ordering::SeqCst);
+        assert!(shared.is_over(7, || 7), "the first worker ends here");
+        // Before the second looks, somebody else appends: the first is gone and never notes this version.
+        idle(1, 8);
+        assert!(shared.is_over(8, || 8), "the second waits for no one");
+    }
+
+    #[test]
+    fn a_panic_ends_the_others() {
+        let shared = Shared::new(2);
+        let alarm = Alarm(Arc::clone(&shared));
+        drop(alarm);
+        assert!(!shared.ending());
+        let alarm = Alarm(Arc::clone(&shared));
+        let thread = std::thread::spawn(move || {
+            let _alarm = alarm;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err() && shared.ending());
     }
 }
