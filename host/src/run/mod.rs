@@ -73,6 +73,18 @@ pub enum RunError {
     /// The manifest sets up a topic that the app makes for itself.
     #[error("MS-R008: topic {0} is one that the app makes for itself; take [topic.{0}] out of the manifest")]
     Internal(Topic),
+    /// A topic was made with another number of partitions.
+    #[error(
+        "MS-R009: topic {topic} has {there} partitions and cannot get others, but {wanted} are wanted; say {there} in the manifest, or name a topic that is not there yet"
+    )]
+    Partitions {
+        /// The topic.
+        topic: Topic,
+        /// Its partitions.
+        there: i32,
+        /// What the manifest or the topics that are read ask for.
+        wanted: i32,
+    },
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -139,15 +151,8 @@ impl App {
                 return Err(RunError::Internal(topic.clone()));
             }
             let spec = spec(topic, settings);
-            log.create_topic(&spec)?;
+            make(log, &spec, settings.partitions)?;
             log.alter_topic(&spec)?;
-            match log.topic(topic)? {
-                Some(there) if there.partitions != spec.partitions => tracing::warn!(
-                    %topic, partitions = there.partitions, wanted = spec.partitions,
-                    "a topic keeps the number of partitions that it was made with"
-                ),
-                _ => {}
-            }
         }
         let plan: &Plan = &self.blueprint.plan;
         let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
@@ -164,7 +169,7 @@ impl App {
                 let width = self.width(number, log)?;
                 for spec in &part.repartitions {
                     if let Some(partitions) = spec.partitions.or(width) {
-                        log.create_topic(&TopicSpec::new(spec.topic.clone(), partitions))?;
+                        make(log, &TopicSpec::new(spec.topic.clone(), partitions), spec.partitions)?;
                     }
                 }
             }
@@ -173,7 +178,25 @@ impl App {
             let width = self.width(number, log)?.unwrap_or(1);
             for store in part.stores.iter().filter(|store| store.changelog) {
                 let topic = self.blueprint.changelog(&store.name);
-                log.create_topic(&TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) })?;
+                let spec = TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) };
+                make(log, &spec, Some(width))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the topics, and notes for each source where it is read from: what is appended from now on will be processed,
+    /// even if reading begins at the end.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn begin(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
+        self.make_topics(log)?;
+        for subtopology in 0..self.blueprint.plan.subtopologies.len() {
+            for source in self.blueprint.sources(subtopology) {
+                for partition in log.topic(&source.topic)?.iter().flat_map(TopicSpec::all_partitions) {
+                    self.position(&partition, log)?;
+                }
             }
         }
         Ok(())
@@ -353,11 +376,21 @@ impl App {
     }
 }
 
+/// Makes a topic if it is not there; one that is there must have as many partitions as are wanted.
+fn make(log: &mut dyn Transport, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
+    log.create_topic(spec)?;
+    let there = log.topic(&spec.name)?.map_or(spec.partitions, |there| there.partitions);
+    match wanted.filter(|wanted| *wanted != there) {
+        Some(wanted) => Err(RunError::Partitions { topic: spec.name.clone(), there, wanted }),
+        None => Ok(()),
+    }
+}
+
 /// What the manifest says of a topic, for the transport.
 fn spec(topic: &Topic, settings: &TopicSettings) -> TopicSpec {
     let TopicSettings { partitions, compact, retention, retention_bytes } = *settings;
     let cleanup = if compact { Cleanup::Compact } else { Cleanup::Delete };
-    TopicSpec { name: topic.clone(), partitions, cleanup, retention, retention_bytes }
+    TopicSpec { name: topic.clone(), partitions: partitions.unwrap_or(1), cleanup, retention, retention_bytes }
 }
 
 /// Opens a data directory and its log.

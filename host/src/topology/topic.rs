@@ -7,8 +7,8 @@ use std::time::Duration;
 /// What the manifest says about a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSettings {
-    /// Number of partitions.
-    pub partitions: i32,
+    /// Number of partitions; none: as many as it has, one if it is not there.
+    pub partitions: Option<i32>,
     /// Whether the last record of every key stays, instead of retention letting records go.
     pub compact: bool,
     /// How long records are kept; none: for ever.
@@ -18,9 +18,9 @@ pub struct TopicSettings {
 }
 
 impl Default for TopicSettings {
-    /// One partition that keeps its records for ever.
+    /// A topic that keeps its records for ever.
     fn default() -> Self {
-        Self { partitions: 1, compact: false, retention: None, retention_bytes: None }
+        Self { partitions: None, compact: false, retention: None, retention_bytes: None }
     }
 }
 
@@ -66,7 +66,7 @@ impl TopicSettings {
         match key {
             "partitions" => {
                 let count = value.as_i64().and_then(|count| i32::try_from(count).ok()).filter(|count| *count > 0);
-                self.partitions = count.ok_or(Wrong::Value("a number from 1 on, such as 4"))?;
+                self.partitions = Some(count.ok_or(Wrong::Value("a number from 1 on, such as 4"))?);
             }
             "retention" => {
                 let forever = value == "forever";
@@ -131,10 +131,10 @@ mod tests {
                     [guarantee]\nauto-offset-reset = \"latest\"\n";
         let manifest = Manifest::parse(text).unwrap();
         let expected = [
-            ("a", 4, false, Some(Duration::from_hours(168)), Some(64 << 20)),
-            ("b", 1, true, None, None),
-            ("c", 1, false, Some(Duration::from_millis(5)), None),
-            ("d", 1, false, None, None),
+            ("a", Some(4), false, Some(Duration::from_hours(168)), Some(64 << 20)),
+            ("b", None, true, None, None),
+            ("c", None, false, Some(Duration::from_millis(5)), None),
+            ("d", None, false, None, None),
         ];
         assert_eq!(manifest.topics.len(), expected.len());
         for (name, partitions, compact, retention, retention_bytes) in expected {

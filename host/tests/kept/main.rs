@@ -160,3 +160,42 @@ fn topics_of_the_app_itself_are_not_set_up_by_others() {
     assert!(refused.starts_with("MS-R008") && refused.contains("app-again-repartition"), "{refused}");
     assert_eq!(log.topics().unwrap(), []);
 }
+
+#[test]
+fn what_comes_after_the_beginning_is_processed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, mut log) = open(&directory.path().join("data"), false).unwrap();
+    let app = app(directory.path(), "latest");
+    app.make_topics(&mut log).unwrap();
+    append(&mut log, &["before"]);
+    app.begin(&mut log).unwrap();
+    // As an input does that is fed while the tasks are being made.
+    append(&mut log, &["after"]);
+    app.run(&db, &mut log, 1, true, &Shared::new(1)).unwrap();
+    drop((db, log));
+    assert_eq!(outputs(directory.path()), ["after"]);
+}
+
+#[test]
+fn a_topic_with_other_partitions_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+    for (topic, partitions) in [("in", 3), ("app-again-repartition", 2)] {
+        log.create_topic(&millstream::transport::TopicSpec::new(Topic::new(topic), partitions)).unwrap();
+    }
+    let mut made = |was: &str, becomes: &str| {
+        let path = directory.path().join("millstream.toml");
+        let text = MANIFEST.replace("RESET", "earliest");
+        std::fs::write(&path, text.replace(was, &format!("{was}\n{becomes}"))).unwrap();
+        App::load(&path, false).unwrap().make_topics(&mut log).map_err(|error| error.to_string())
+    };
+    made("[topic.in]", "partitions = 3").unwrap();
+    made("op = \"repartition\"", "partitions = 2").unwrap();
+    for (was, becomes, words) in [
+        ("[topic.in]", "partitions = 2", "topic in has 3 partitions"),
+        ("op = \"repartition\"", "partitions = 4", "topic app-again-repartition has 2 partitions"),
+    ] {
+        let refused = made(was, becomes).unwrap_err();
+        assert!(refused.starts_with("MS-R009") && refused.contains(words), "{refused}");
+    }
+}
