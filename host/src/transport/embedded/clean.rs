@@ -5,6 +5,7 @@ use crate::record::batch::{self, Summary};
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::store::{Family, Writes};
 use crate::transport::{Cleanup, TopicSpec, TransportError};
+use std::sync::PoisonError;
 
 /// Batches deleted by one write: enough to be quick, few enough not to hold up commits.
 const BATCHES_AT_ONCE: usize = 1000;
@@ -94,6 +95,8 @@ impl EmbeddedLog {
         expired: &mut dyn FnMut(&Summary) -> bool,
     ) -> Result<u64, TransportError> {
         let number = self.number(partition)?;
+        // One at a time: of two that delete the later one must not move the start back.
+        let _trimming = self.shared.trimming.lock().unwrap_or_else(PoisonError::into_inner);
         let (from, to) = (place(number, partition, Offset::new(0)), last_place(number, partition));
         let mut start = self.start(partition).max(start);
         let mut deleted = 0;
@@ -110,9 +113,10 @@ impl EmbeddedLog {
                 (count, bytes) = (count + 1, bytes + value.len() as u64);
                 count < BATCHES_AT_ONCE
             })?;
-            // A reader must find that the log begins later before it finds a gap.
+            // A reader must find that the log begins later before it finds a gap. What a write before this one did not get
+            // onto the disk is written again with the deletions.
             let moved = self.state().starts.insert(partition.clone(), start) != Some(start);
-            if moved {
+            if moved || !writes.is_empty() {
                 writes.put(Family::Meta, start_key(partition), start.get().to_be_bytes());
             }
             if !writes.is_empty() {

@@ -203,6 +203,27 @@ fn deletions_are_forgotten_after_a_day() {
     assert_eq!(offsets(&mut log), [60, 61]);
 }
 
+/// A topic that was compacted meanwhile is smaller than it was when its size was counted.
+#[test]
+fn retention_by_size_counts_anew_after_compaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path());
+    let by_size = TopicSpec { retention_bytes: Some(2000), ..TopicSpec::new(Topic::new("t"), 1) };
+    topic(&mut log, by_size.clone());
+    log.clean(0, &|| true).unwrap();
+    for value in 0..20u8 {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(5, Some(b"k"), Some(&[value; 200]), &[]);
+        append(&mut log, vec![(partition(0), builder.finish())]);
+    }
+    log.alter_topic(&TopicSpec { cleanup: Cleanup::Compact, ..by_size.clone() }).unwrap();
+    assert!(log.clean(0, &|| true).unwrap().records_compacted > 0);
+    let left = read(&mut log, 0, 1 << 20);
+    log.alter_topic(&by_size).unwrap();
+    assert_eq!(log.clean(0, &|| true).unwrap().batches_deleted, 0);
+    assert_eq!(read(&mut log, 0, 1 << 20), left);
+}
+
 #[test]
 fn records_before_an_offset_go() {
     let directory = tempfile::tempdir().unwrap();
@@ -220,6 +241,20 @@ fn records_before_an_offset_go() {
     let mut log = open(directory.path());
     assert_eq!(log.bounds(&partition(0)).unwrap(), (Offset::new(4), Offset::new(4)));
     assert_eq!(log.fetch(&partition(0), Offset::new(4), 1).unwrap().map(|fetched| fetched.next), None);
+}
+
+/// The disk refused the write that moved the start: it is in memory only.
+#[test]
+fn a_start_that_was_not_written_is_written_with_the_deletions() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path());
+    topic(&mut log, TopicSpec { retention: Some(std::time::Duration::ZERO), ..TopicSpec::new(Topic::new("t"), 1) });
+    append(&mut log, vec![(partition(0), batch(&["a", "b"], 0))]);
+    log.state().starts.insert(partition(0), Offset::new(2));
+    assert_eq!(log.clean(1000, &|| true).unwrap().batches_deleted, 1);
+    drop(log);
+    let mut log = open(directory.path());
+    assert_eq!(log.bounds(&partition(0)).unwrap(), (Offset::new(2), Offset::new(2)), "offsets are not given twice");
 }
 
 /// Two who make topics at once get topics of their own.

@@ -77,6 +77,8 @@ impl EmbeddedLog {
             return Ok(0);
         }
         let pass = self.learn(partition, done, now)?;
+        // Should retention look at it again one day, it counts anew.
+        self.state().sizes.remove(partition);
         let (mut from, mut dropped, mut kept) = (self.start(partition), 0, 0);
         while from < pass.until {
             if !go_on() {

@@ -35,6 +35,8 @@ struct Shared {
     state: Mutex<State>,
     /// Held while a topic is made: of two who want it one makes it, and the other finds it whole.
     making: Mutex<()>,
+    /// Held while records are deleted.
+    trimming: Mutex<()>,
     appended: Condvar,
 }
 
