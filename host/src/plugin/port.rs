@@ -324,6 +324,10 @@ impl Outcome {
         if let Some(route) = self.routes.iter().find(|route| !known(**route)) {
             return Err(format!("a row goes to output {route}, but there are {outputs}"));
         }
+        let early = |timestamp: &&i64| **timestamp < 0 && **timestamp != SAME_TIMESTAMP;
+        if let Some(timestamp) = self.timestamps.iter().find(early) {
+            return Err(format!("an output row has the invalid timestamp {timestamp}"));
+        }
         let lengths = self.key_lengths.iter().chain(&self.value_lengths).chain(&self.header_lengths);
         check_bytes(lengths, self.bytes.len())?;
         self.check_headers()?;
@@ -407,7 +411,8 @@ mod tests {
     #[test]
     fn finds_every_lie() {
         assert_eq!(outcome().check(3, 1), Ok(()));
-        let lies: [(Lie, &str); 9] = [
+        let lies: [(Lie, &str); 10] = [
+            (|o| o.timestamps = vec![SAME_TIMESTAMP, -1], "invalid timestamp -1"),
             (|o| o.header_lengths = vec![SAME, SAME - 1], "add up to"),
             (|o| o.sources = vec![2, 0], "decrease"),
             (|o| o.sources = vec![0, 3], "comes from row 3"),
