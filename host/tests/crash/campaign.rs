@@ -108,6 +108,10 @@ fn one(tally: &mut Tally, round: &mut Round, random: &mut Random) {
         tally.strike(round, point);
         works += 1;
     }
+    // What went wrong before is what is to be told.
+    if !round.violations.is_empty() {
+        return;
+    }
     for _ in 0..RESTORES {
         round.lose_state();
         let point = tally.next(Phase::Restore, random);
