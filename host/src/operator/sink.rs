@@ -20,6 +20,8 @@ pub enum To {
     Sink(u32),
     /// One that the plugin named in this turn, by its place in [`super::Effects::chosen`].
     Chosen(u32),
+    /// The task's dead-letter topic.
+    DeadLetters,
 }
 
 /// Where a sink's rows go.

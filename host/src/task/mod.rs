@@ -269,6 +269,7 @@ impl Task {
             emissions
                 .sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         }
+        let dead_letters = self.write_letters(&mut emissions);
         let chosen = std::mem::take(&mut self.effects.chosen);
         let chosen: Vec<usize> =
             chosen.iter().map(|topic| self.outbox.topic(topic, topics)).collect::<Result<_, _>>()?;
@@ -279,6 +280,10 @@ impl Task {
                     Some(sink) => Some(sink.place(&mut self.outbox, topics)?),
                     None => None,
                 },
+                To::DeadLetters => match &self.dead_letter_topic {
+                    Some(topic) => Some(self.outbox.topic(topic, topics)?),
+                    None => None,
+                },
             };
             if let Some(place) = place {
                 self.outbox.push(place, row, &self.turn.arena, self.id.partition);
@@ -286,24 +291,25 @@ impl Task {
         }
         emissions.clear();
         self.effects.emissions = emissions;
-        let dead_letters = self.post(topics)?;
         let dropped = std::mem::take(&mut self.effects.dropped);
         Ok(Turned { records, bytes, dropped, dead_letters })
     }
 
-    /// Writes the turn's dead letters.
-    fn post(&mut self, topics: &mut dyn Topics) -> Result<usize, Stop> {
+    /// Writes the turn's dead letters among its emissions: their topic may be one that sinks write too. Says how many.
+    fn write_letters(&mut self, emissions: &mut Vec<Emission>) -> usize {
         let mut dead = std::mem::take(&mut self.effects.dead);
-        let Some(topic) = self.dead_letter_topic.as_ref().filter(|_| !dead.is_empty()) else { return Ok(0) };
-        let place = self.outbox.topic(topic, topics)?;
+        if dead.is_empty() || self.dead_letter_topic.is_none() {
+            return 0;
+        }
         let paths = &self.turn.paths;
         dead.sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         for failure in &dead {
             let origin = self.origins.get(failure.row.origin);
             let row = dead_letter::letter(failure, origin.as_ref(), &mut self.turn);
-            self.outbox.push(place, &row, &self.turn.arena, self.id.partition);
+            emissions.push(Emission { to: To::DeadLetters, row });
         }
-        Ok(dead.len())
+        emissions.sort_by_key(|emission| emission.row.origin);
+        dead.len()
     }
 
     /// Hands in everything since the last commit. May be followed by [`Task::committed`] or [`Task::rollback`] only.

@@ -40,14 +40,38 @@ topic = "out"
 dead-letter-topic = "dead"
 "#;
 
-#[test]
-fn what_fails_at_a_commit_has_a_letter() {
-    let manifest = Manifest::parse(MANIFEST).expect("it is sound");
+fn blueprint(manifest: &str) -> Blueprint {
+    let manifest = Manifest::parse(manifest).expect("it is sound");
     let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
     let plugins = BTreeMap::from([("f".to_owned(), Arc::new(Native::new()) as Arc<dyn Plugin>)]);
-    let blueprint = Blueprint { plan: Arc::new(plan(&topology.expect("it is sound"))), plugins };
+    Blueprint { plan: Arc::new(plan(&topology.expect("it is sound"))), plugins }
+}
+
+/// Letters and outputs in one topic lie in the order of their input records, however many go through at once.
+#[test]
+fn letters_keep_their_place_among_outputs() {
+    let manifest = MANIFEST.replace("format = \"text\"", "format = \"text\"\nemit = \"every-update\"");
+    let blueprint = blueprint(&manifest.replace("topic = \"out\"", "topic = \"dead\""));
+    for turn_rows in [1, 2, 10] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut driver = Driver::new(directory.path(), blueprint.clone()).expect("it is set up");
+        for (timestamp, key) in (0i64..).zip(["a", "b", "a", "c"]) {
+            let record =
+                TestRecord { key: Some(key.into()), value: Some(b"x".to_vec()), timestamp, headers: Vec::new() };
+            driver.send(&Topic::new("in"), &record).expect("it is written");
+        }
+        driver.settle(turn_rows).expect("it goes on");
+        let outputs = driver.outputs().expect("they can be read");
+        let values: Vec<_> = outputs[&Topic::new("dead")].iter().map(|record| record.value.as_deref()).collect();
+        let value = |text: &'static [u8]| Some(text);
+        assert_eq!(values, [value(b"1"), value(b"1"), value(b"x"), value(b"1")], "{turn_rows} a turn");
+    }
+}
+
+#[test]
+fn what_fails_at_a_commit_has_a_letter() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut driver = Driver::new(directory.path(), blueprint).expect("it is set up");
+    let mut driver = Driver::new(directory.path(), blueprint(MANIFEST)).expect("it is set up");
     for (timestamp, key) in [(5, "a"), (6, "b"), (7, "a")] {
         let (key, value) = (Some(key.into()), Some(b"x".to_vec()));
         let record = TestRecord { key, value, timestamp, headers: vec![("h".into(), Some(b"1".to_vec()))] };
