@@ -43,6 +43,7 @@ impl Topology {
             checker.visit(index, &mut Vec::new());
         }
         checker.check_stores();
+        checker.check_internal(app);
         let Checker { mut problems, nodes, .. } = checker;
         if nodes.is_empty() && problems.is_empty() {
             problems.push(Problem::new(
@@ -327,6 +328,23 @@ impl<'a> Checker<'a> {
             self.problem("MS-T014", line, what, "give every store a name of its own");
         }
         self.check_sources();
+    }
+
+    /// What the app writes between its tasks and for its stores is not for other nodes: they would take it from each other,
+    /// or write what cannot be read.
+    fn check_internal(&mut self, app: &str) {
+        let internal = |topic: &str| {
+            self.nodes.iter().any(|node| {
+                topic == format!("{app}-{}-repartition", node.name)
+                    || topic == format!("{app}-{}-changelog", node.store())
+            })
+        };
+        let named = |node: &Node| Some((node.line, node.text("topic").filter(|topic| internal(topic))?.to_owned()));
+        let found: Vec<_> = self.nodes.iter().filter_map(named).collect();
+        for (line, topic) in found {
+            let what = format!("topic {topic:?} is one that the app makes for itself");
+            self.problem("MS-T019", line, what, "name another topic");
+        }
     }
 
     /// A topic has one source: its records are taken, and their offsets committed, once.

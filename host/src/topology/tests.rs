@@ -68,7 +68,7 @@ fn problems(text: &str) -> Vec<Problem> {
 /// What stands in a manifest, what is written instead, and then: the code, the line, and words of cause and remedy.
 type Break<'a> = (&'a str, &'a str, &'a str, usize, &'a str);
 
-const BREAKS: [Break<'_>; 28] = [
+const BREAKS: [Break<'_>; 30] = [
     ("manifest = 1", "manifest = [", "MS-T001", 2, "mend the TOML"),
     ("manifest = 1", "manifest = 2", "MS-T003", 1, "manifest = 1"),
     ("app = \"wordcount\"", "", "MS-T004", 0, "names no app"),
@@ -113,6 +113,8 @@ const BREAKS: [Break<'_>; 28] = [
         19,
         "belongs to both \"counts\" and \"again\"",
     ),
+    ("topic = \"lines\"", "topic = \"wordcount-by-word-repartition\"", "MS-T019", 5, "makes for itself"),
+    ("topic = \"counts\"", "topic = \"wordcount-CountStore-changelog\"", "MS-T019", 20, "makes for itself"),
     ("[node.out]", "[node.again]\nop = \"stream\"\ntopic = \"lines\"\n[node.out]", "MS-T018", 20, "read it once"),
     ("topic = \"counts\"", "topic = \"counts\"\ncall = \"words.split\"", "MS-T004", 20, "either topic or call"),
 ];
