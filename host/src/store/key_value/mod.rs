@@ -127,6 +127,9 @@ impl KeyValueStore {
             if let Some(ordered) = &mut self.ordered {
                 ordered.insert(cell.key.as_slice().into(), slot);
             }
+        } else {
+            // Only the last value waits for the commit.
+            self.dirty_bytes -= cell.value.len();
         }
         self.bytes = (self.bytes + value.map_or(0, <[u8]>::len)).saturating_sub(cell.value.len());
         self.dirty_bytes += value.map_or(0, <[u8]>::len);
@@ -352,6 +355,22 @@ mod tests {
         store.set_pending(slot, 4, Some(b"4"), &[]);
         store.set_pending(slot, 5, None, &[]);
         assert_eq!(emitted(&mut store), []);
+    }
+
+    #[test]
+    fn a_key_waits_for_the_commit_once_however_often_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let mut store = KeyValueStore::open(&db, "app", "store", 0).unwrap();
+        let slot = store.slot(b"k").unwrap();
+        store.set(slot, 1, Some(&[0; 100]));
+        let once = store.uncommitted_bytes();
+        for value in [Some(&[1; 100][..]), None, Some(&[2; 100])] {
+            store.set(slot, 2, value);
+        }
+        assert_eq!(store.uncommitted_bytes(), once);
+        store.set(slot, 3, None);
+        assert_eq!(store.uncommitted_bytes(), once - 100);
     }
 
     #[test]
