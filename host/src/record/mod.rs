@@ -23,6 +23,10 @@ pub use row::{Row, Turn};
 use std::fmt;
 use std::sync::Arc;
 
+/// Partitions of a topic at most: every one of them costs memory and a task, and a number that was mistyped must not take
+/// the machine down. As many as clusters with a few hundred workers have.
+pub const PARTITIONS_MAX: i32 = 10_000;
+
 /// A topic's name. Cheap to clone; compared by its text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);

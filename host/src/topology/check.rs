@@ -5,7 +5,7 @@ use super::ops::{self, Inputs, Kind, Op};
 use super::plan::{Call, OnError};
 use super::problem::nearest;
 use super::{Node, NodeSpec, PluginSpec, Problem, Topology};
-use crate::record::Topic;
+use crate::record::{PARTITIONS_MAX, Topic};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -382,7 +382,10 @@ fn ill_formed(name: &str, value: &Value) -> Option<&'static str> {
         "format" => (matches!(text, Some("long" | "text")), "\"long\" or \"text\""),
         "changelog" => (value.is_boolean(), "true or false"),
         "params" => (value.is_object(), "a table, such as { lower-case = true }"),
-        "partitions" => (value.as_i64().is_some_and(|count| (1..=10_000).contains(&count)), "a number from 1 to 10000"),
+        "partitions" => (
+            value.as_i64().is_some_and(|count| (1..=i64::from(PARTITIONS_MAX)).contains(&count)),
+            "a number from 1 to 10000",
+        ),
         "branches" => (
             value.as_array().is_some_and(|all| !all.is_empty()),
             "a list such as [{ id = \"big\", call = \"bids.big\" }]",

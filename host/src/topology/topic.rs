@@ -1,6 +1,7 @@
 //! `[topic.NAME]`: how a topic is made and kept.
 
 use super::field::duration;
+use crate::record::PARTITIONS_MAX;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -65,8 +66,11 @@ impl TopicSettings {
     pub(super) fn read(&mut self, key: &str, value: &Value) -> Result<(), Wrong> {
         match key {
             "partitions" => {
-                let count = value.as_i64().and_then(|count| i32::try_from(count).ok()).filter(|count| *count > 0);
-                self.partitions = Some(count.ok_or(Wrong::Value("a number from 1 on, such as 4"))?);
+                let count = value
+                    .as_i64()
+                    .and_then(|count| i32::try_from(count).ok())
+                    .filter(|count| (1..=PARTITIONS_MAX).contains(count));
+                self.partitions = Some(count.ok_or(Wrong::Value("a number from 1 to 10000, such as 4"))?);
             }
             "retention" => {
                 let forever = value == "forever";
@@ -152,6 +156,7 @@ mod tests {
             ("retention-bytes = -1", "MS-T003"),
             ("cleanup = \"both\"", "MS-T003"),
             ("partitions = 0", "MS-T003"),
+            ("partitions = 10001", "MS-T003"),
             ("\"retention.ms\" = -2", "MS-T003"),
             ("retentoin = \"7d\"", "MS-T002"),
         ];

@@ -2,6 +2,7 @@
 
 use super::{existing, legal};
 use crate::cli::out::{Error, print, table};
+use crate::record::PARTITIONS_MAX;
 use crate::topology::duration;
 use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
 use clap::Args;
@@ -12,7 +13,7 @@ pub(in crate::cli) struct Create {
     /// The topic.
     topic: String,
     /// Number of partitions.
-    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=i64::from(PARTITIONS_MAX)))]
     partitions: i32,
     /// Keep the last record of every key, not records of a time.
     #[arg(long)]

@@ -3,7 +3,7 @@
 use super::Address;
 use super::frame::{self, Failure, Place, Request, Response, heard};
 use crate::record::batch::{self, Batches};
-use crate::record::{Offset, Topic, TopicPartition};
+use crate::record::{Offset, PARTITIONS_MAX, Topic, TopicPartition};
 use crate::store::{Db, KeyValueStore};
 use crate::transport::{Transaction, Transport, TransportError};
 use std::collections::HashMap;
@@ -184,8 +184,8 @@ impl<L: Transport> Session<L> {
     }
 
     fn create(&mut self, spec: &crate::transport::TopicSpec, alter: bool) -> Result<Response, TransportError> {
-        if !Topic::is_legal(spec.name.as_str()) || spec.partitions < 1 {
-            return Err(refused("a topic needs a legal name and a partition"));
+        if !Topic::is_legal(spec.name.as_str()) || !(1..=PARTITIONS_MAX).contains(&spec.partitions) {
+            return Err(refused("a topic needs a legal name, a partition, and no more than 10000"));
         }
         if alter {
             self.log.alter_topic(spec)?
