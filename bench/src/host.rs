@@ -3,6 +3,7 @@
 use crate::clock::{Clock, Span};
 use crate::{Failure, data};
 use millstream::run::App;
+use millstream::transport::Transport;
 use millstream::worker::Shared;
 use std::path::Path;
 

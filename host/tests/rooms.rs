@@ -58,6 +58,13 @@ fn heavy_words_stay_in_their_rooms() {
     }
 }
 
+/// What carries topics is chosen where everything is joined; the worker knows the port alone.
+#[test]
+fn the_worker_sees_the_port_only() {
+    assert_eq!(strays("transport::embedded", |room| !room.starts_with("worker/")), [""; 0]);
+    assert_eq!(strays("transport::socket", |room| !room.starts_with("worker/")), [""; 0]);
+}
+
 #[test]
 fn inner_rooms_see_ports_only() {
     for word in ADAPTERS {

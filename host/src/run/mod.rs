@@ -145,7 +145,7 @@ impl App {
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn make_topics(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
+    pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
         for (topic, settings) in &self.manifest.topics {
             if self.is_internal(topic) {
                 return Err(RunError::Internal(topic.clone()));
@@ -190,7 +190,7 @@ impl App {
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn begin(&self, log: &mut EmbeddedLog) -> Result<(), RunError> {
+    pub fn begin(&self, log: &mut dyn Transport) -> Result<(), RunError> {
         self.make_topics(log)?;
         for subtopology in 0..self.blueprint.plan.subtopologies.len() {
             for source in self.blueprint.sources(subtopology) {
@@ -241,7 +241,8 @@ impl App {
         let names: Vec<&str> = parts.clone().flat_map(|part| &part.stores).map(|spec| spec.name.as_str()).collect();
         let found = parts.enumerate().find(|(_, part)| part.stores.iter().any(|spec| spec.name == store));
         let Some((number, _)) = found else {
-            let what = format!("error[MS-C002]: there is no store {store:?}; the app has {}\n", names.join(", "));
+            let has = if names.is_empty() { "none".into() } else { names.join(", ") };
+            let what = format!("error[MS-C002]: there is no store {store:?}; the app has {has}\n");
             return Err(RunError::Manifest(what));
         };
         Ok(self.width(number, log)?.unwrap_or(0))
@@ -251,7 +252,7 @@ impl App {
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn lag(&self, log: &mut EmbeddedLog) -> Result<u64, TransportError> {
+    pub fn lag(&self, log: &mut dyn Transport) -> Result<u64, TransportError> {
         let mut lag = 0;
         for subtopology in 0..self.blueprint.plan.subtopologies.len() {
             for source in self.blueprint.sources(subtopology) {
@@ -304,7 +305,7 @@ impl App {
                 let worker = Worker {
                     number,
                     app: self.manifest.app.clone(),
-                    log: log.clone(),
+                    log: Box::new(log.clone()),
                     tasks,
                     commit_interval: self.manifest.settings.commit_interval,
                     offset_reset: self.manifest.settings.auto_offset_reset,
@@ -337,7 +338,7 @@ impl App {
     }
 
     /// Where a partition is read on.
-    fn position(&self, partition: &TopicPartition, log: &mut EmbeddedLog) -> Result<Offset, RunError> {
+    fn position(&self, partition: &TopicPartition, log: &mut dyn Transport) -> Result<Offset, RunError> {
         let (start, end) = log.bounds(partition)?;
         let committed = log.committed(&self.manifest.app, partition)?;
         if let Some(position) = committed.filter(|position| *position <= end) {
@@ -361,7 +362,7 @@ impl App {
         }
     }
 
-    fn assemble(&self, id: TaskId, db: &Db, log: &mut EmbeddedLog) -> Result<Assembly, RunError> {
+    fn assemble(&self, id: TaskId, db: &Db, log: &mut dyn Transport) -> Result<Assembly, RunError> {
         let app = self.manifest.app.as_str();
         let stores = self.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
         let stores = stores.iter().map(|store| KeyValueStore::open(db, app, &store.name, id.partition.get()));

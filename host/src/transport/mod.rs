@@ -152,6 +152,10 @@ pub trait Transport: Send {
         bytes_max: usize,
     ) -> Result<Option<Fetched>, TransportError>;
 
+    /// A number that differs whenever something may have been appended to any topic: as long as it stays the same there is
+    /// nothing new to read.
+    fn version(&mut self) -> u64;
+
     /// Sleeps until something may have been appended to any topic, or `timeout` has passed.
     fn wait(&mut self, timeout: Duration);
 

@@ -6,7 +6,6 @@ use crate::operator::Stop;
 use crate::record::Topic;
 use crate::task::{Task, Topics, Turned};
 use crate::topology::OffsetReset;
-use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +60,7 @@ impl Shared {
     /// Whether the end of the input is reached: nothing feeds it, and no worker has anything to do at the `version` of the
     /// log that its caller has worked off, which is still `now`'s. Once it is reached it stays so: a worker that has ended
     /// does not look at what comes later, so that the others would wait for it for ever.
-    fn is_over(&self, version: u64, now: impl Fn() -> u64) -> bool {
+    fn is_over(&self, version: u64, now: impl FnOnce() -> u64) -> bool {
         let fed = self.feeding.load(Ordering::SeqCst) == 0;
         let idle = || self.idle.iter().all(|idle| idle.load(Ordering::SeqCst) == version);
         if fed && idle() && now() == version {
@@ -85,7 +84,7 @@ pub struct Worker {
     /// The app: the group whose offsets are committed.
     pub app: String,
     /// Its connection.
-    pub log: EmbeddedLog,
+    pub log: Box<dyn Transport>,
     /// Its tasks.
     pub tasks: Vec<Task>,
     /// Time between commits.
@@ -100,6 +99,12 @@ pub struct Worker {
     pub until_end: bool,
     /// What it shares with the others.
     pub shared: Arc<Shared>,
+}
+
+impl Topics for Box<dyn Transport> {
+    fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
+        self.as_mut().partitions(topic)
+    }
 }
 
 impl<T: Transport + ?Sized> Topics for T {

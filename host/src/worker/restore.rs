@@ -5,7 +5,6 @@ use crate::operator::Stop;
 use crate::record::TopicPartition;
 use crate::store::Writes;
 use crate::task::{Need, Progress, Restore, Task};
-use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{Transaction, Transport};
 use std::time::{Duration, Instant};
 
@@ -19,10 +18,10 @@ impl Worker {
     pub(super) fn restore(&mut self) -> Result<(), Stop> {
         let Self { tasks, log, app, shared, number, .. } = self;
         for task in tasks {
-            unlog(task, app, log)?;
+            unlog(task, app, log.as_mut())?;
             for index in 0..task.stores().len() {
                 let Some(changelog) = task.changelog(index).cloned() else { continue };
-                let Some(mut restore) = begin(task, index, changelog, log)? else { continue };
+                let Some(mut restore) = begin(task, index, changelog, log.as_mut())? else { continue };
                 let mut report = Report::new(task, &restore);
                 while let Some(need) = restore.need() {
                     if shared.ending() {
@@ -50,7 +49,7 @@ fn begin(
     task: &mut Task,
     index: usize,
     changelog: TopicPartition,
-    log: &mut EmbeddedLog,
+    log: &mut dyn Transport,
 ) -> Result<Option<Restore>, Stop> {
     let bounds = log.bounds(&changelog)?;
     let Some(store) = task.stores().get_mut(index) else { return Ok(None) };
@@ -58,7 +57,7 @@ fn begin(
 }
 
 /// Notes which stores go on without a changelog: should they get one, theirs will not be complete.
-fn unlog(task: &mut Task, app: &str, log: &mut EmbeddedLog) -> Result<(), Stop> {
+fn unlog(task: &mut Task, app: &str, log: &mut dyn Transport) -> Result<(), Stop> {
     let mut state = Writes::default();
     for index in 0..task.stores().len() {
         let logged = task.changelog(index).is_some();

@@ -105,11 +105,6 @@ impl EmbeddedLog {
         Ok(())
     }
 
-    /// Number of commits so far that appended something: as long as it stays, there is nothing new to read.
-    pub fn version(&self) -> u64 {
-        self.state().appends
-    }
-
     fn start(&self, partition: &TopicPartition) -> Offset {
         self.state().starts.get(partition).copied().unwrap_or(Offset::new(0))
     }
@@ -254,6 +249,11 @@ impl Transport for EmbeddedLog {
             return Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start });
         }
         Ok((!fetched.batches.is_empty()).then_some(fetched))
+    }
+
+    /// The number of commits so far that appended something.
+    fn version(&mut self) -> u64 {
+        self.state().appends
     }
 
     fn wait(&mut self, timeout: Duration) {

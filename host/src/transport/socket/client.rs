@@ -18,6 +18,8 @@ const ROWS: usize = 1000;
 #[derive(Debug)]
 pub struct Remote {
     stream: UnixStream,
+    /// How often it was asked for a version.
+    asked: u64,
 }
 
 impl Remote {
@@ -26,7 +28,7 @@ impl Remote {
     /// # Errors
     /// If there is none.
     pub fn connect(directory: &Path) -> std::io::Result<Self> {
-        Ok(Self { stream: UnixStream::connect(Address::new(directory)?.path)? })
+        Ok(Self { stream: UnixStream::connect(Address::new(directory)?.path)?, asked: 0 })
     }
 
     fn ask(&mut self, request: &Request, payload: &[&[u8]]) -> Result<(Response, Vec<u8>), TransportError> {
@@ -156,6 +158,12 @@ impl Transport for Remote {
             (Response::Done, _) => Ok(None),
             _ => Err(unexpected()),
         }
+    }
+
+    /// Not known here: another number each time.
+    fn version(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
     }
 
     fn wait(&mut self, timeout: Duration) {
