@@ -60,10 +60,12 @@ fn open(setup: &Setup, name: &str, trusted: bool) -> Result<(Transform, Vec<Box<
     let limits = Limits { trusted, ..Limits::default() };
     let plugin = plugins.admit("bench", &std::fs::read(&setup.plugin)?, limits)?;
     let operators = &plugin.description().operators;
-    let reads = operators.iter().find(|operator| operator.name == name).ok_or("there is no such operator")?.reads;
+    let operator = operators.iter().find(|operator| operator.name == name).ok_or("there is no such operator")?;
+    let (reads, each) = (operator.reads, operator.each());
     let mut instance = plugin.instantiate()?;
     instance.open(0, name, "{}")?;
-    let usage = Use { plugin: 0, node: 0, reads, name: name.into(), operator: name.into(), policy: OnError::Stop };
+    let (node, operator) = (name.into(), name.into());
+    let usage = Use { plugin: 0, node: 0, reads, each, name: node, operator, policy: OnError::Stop };
     let kind = if name == "keep" { TransformKind::Filter } else { TransformKind::FlatMapValues };
     Ok((Transform::new(kind, Caller::new(usage)), vec![instance]))
 }

@@ -1,7 +1,7 @@
 //! From rows to a plugin and back: batches are packed, poison rows are found and set aside.
 
 use super::{Context, Stop, settle};
-use crate::plugin::port::{CallError, Columns, Fields, Instance, NULL, Node, Outcome, SAME, SAME_TIMESTAMP};
+use crate::plugin::port::{CallError, Columns, Each, Fields, Instance, NULL, Node, Outcome, SAME, SAME_TIMESTAMP};
 use crate::record::{Arena, Cell, Chunk, Row, headers};
 use crate::topology::plan::OnError;
 use std::borrow::Cow;
@@ -37,6 +37,7 @@ pub struct Caller {
     plugin: usize,
     node: Node,
     reads: Fields,
+    each: Each,
     name: String,
     operator: String,
     policy: OnError,
@@ -72,6 +73,8 @@ pub struct Use {
     pub node: Node,
     /// What the operator reads.
     pub reads: Fields,
+    /// How many rows it answers with for a row.
+    pub each: Each,
     /// The node's name in the manifest.
     pub name: String,
     /// The operator's name in the plugin.
@@ -83,8 +86,8 @@ pub struct Use {
 impl Caller {
     /// A caller for one use of an operator, which was opened on the instance.
     pub fn new(usage: Use) -> Self {
-        let Use { plugin, node, reads, name, operator, policy } = usage;
-        Self { plugin, node, reads, name, operator, policy, columns: Box::default() }
+        let Use { plugin, node, reads, each, name, operator, policy } = usage;
+        Self { plugin, node, reads, each, name, operator, policy, columns: Box::default() }
     }
 
     /// The node's name.
@@ -132,7 +135,11 @@ impl Caller {
         let result = instance.transform(self.node, columns);
         cx.turn.arena = std::mem::take(&mut columns.arena);
         crate::killpoint::pass("after-plugin-call");
-        match result {
+        let counted = result.and_then(|outcome| {
+            let sound = outcome.check_each(batch.len(), self.each);
+            sound.map(|()| outcome).map_err(|reason| CallError::Invalid { reason })
+        });
+        match counted {
             Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),
             Err(error) => {
                 self.recover(cx)?;

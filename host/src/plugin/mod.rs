@@ -8,6 +8,7 @@
 mod admission;
 mod bindings;
 mod cache;
+mod check;
 mod compile;
 mod engine;
 mod instance;

@@ -181,6 +181,7 @@ impl<'a> Builder<'a> {
             plugin: index,
             node,
             reads: operator.reads,
+            each: operator.each(),
             name: step.name.clone(),
             operator: call.operator.clone(),
             policy: step.on_error,

@@ -91,6 +91,24 @@ fn a_trusted_plugin_runs_as_well() {
     guilty("panic", 100, "trusted = true", "millstream.PluginTrapped", "told to panic");
 }
 
+/// A predicate answers with the row or not, a mapper with one row; nothing is lost or doubled by one that does otherwise.
+#[test]
+fn answers_of_another_kind() {
+    let (choose, turn) = ("op = \"filter\"\ncall = \"p.choose\"", "op = \"map-values\"\ncall = \"p.turn\"");
+    for (node, lie, text) in [
+        (choose, "twice", "several output rows"),
+        (choose, "changed", "unchanged"),
+        (turn, "twice", "several output rows"),
+        (turn, "none", "1 of 1 rows have no output row"),
+    ] {
+        let tape = tape(10, 7, &format!("lie:{lie}."));
+        let ran = App::over(guest("liar"), node, tape.clone()).run();
+        let dead = only_one_is_dead(&ran, &tape, 7);
+        assert_eq!(dead.header("__streams.errors.exception"), "millstream.PluginBrokeContract", "{lie}");
+        assert!(dead.header("__streams.errors.message").contains(text), "{lie}: {dead:?}");
+    }
+}
+
 #[test]
 fn answers_that_lie() {
     for (lie, text) in [

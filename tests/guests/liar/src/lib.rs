@@ -25,7 +25,12 @@ impl plugin::Guest for Liar {
             name: "liar".into(),
             version: "0.1.0".into(),
             sdk: "none".into(),
-            operators: vec![operator("lie", "flat-map-values"), operator("fold", "aggregate")],
+            operators: vec![
+                operator("lie", "flat-map-values"),
+                operator("choose", "filter"),
+                operator("turn", "map-values"),
+                operator("fold", "aggregate"),
+            ],
             properties: Vec::new(),
         }
     }
@@ -72,6 +77,9 @@ impl transform::Guest for Liar {
             Some("long") => outcome.bytes = vec![1; 7],
             Some("overflow") => outcome.value_lengths = all(0xffff_fff0),
             Some("column") => outcome.value_lengths = vec![0; rows as usize + 1],
+            Some("twice") => outcome.sources = (0..rows).flat_map(|row| [row, row]).collect(),
+            Some("none") => outcome.sources.clear(),
+            Some("changed") => outcome.key_lengths = all(0xffff_ffff),
             Some("route") => outcome.routes = vec![9; rows as usize],
             Some("failed") => outcome.failures = vec![failure(0, "and kept")],
             Some("stranger") => outcome.failures = vec![failure(rows, "who")],
