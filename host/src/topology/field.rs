@@ -22,6 +22,20 @@ pub fn duration(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
+/// A size: a number and `B`, `KiB`, `MiB`, `GiB` or `TiB`; without one, bytes.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
+    let scale = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(scale)
+}
+
 /// The text that fields stand in.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {

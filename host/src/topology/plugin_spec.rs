@@ -1,7 +1,7 @@
 //! `[plugin.NAME]`: a component, its parameters, and what it may use.
 
 use super::Problem;
-use super::field::{Field, duration};
+use super::field::{Field, duration, size};
 use crate::plugin::{Limits, LogLevel};
 use serde_json::Value;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl PluginSpec {
             }
             "params" => put(params, Some(value).filter(Value::is_object), "a table, such as { lower-case = true }"),
             "memory" => {
-                put(&mut limits.memory_bytes, size(&value, MEMORY_BYTES_MAX), "a size up to 4GiB, such as \"64MiB\"")
+                put(&mut limits.memory_bytes, bounded(&value, MEMORY_BYTES_MAX), "a size up to 4GiB, such as \"64MiB\"")
             }
             "table-entries" => put(&mut limits.table_entries, count(&value), "a number, such as 100000"),
             "deadline" => put(&mut limits.deadline, time(&value), "a time from 1ms to 1h, such as \"500ms\""),
@@ -77,14 +77,16 @@ impl PluginSpec {
                 put(&mut limits.deadline_per_record, time(&value), "a time from 1ms to 1h, such as \"1ms\"")
             }
             "output" => {
-                put(&mut limits.output_bytes, size(&value, OUTPUT_BYTES_MAX), "a size up to 2GiB, such as \"32MiB\"")
+                put(&mut limits.output_bytes, bounded(&value, OUTPUT_BYTES_MAX), "a size up to 2GiB, such as \"32MiB\"")
             }
             "log-level" => put(
                 &mut limits.log.level,
                 value.as_str().and_then(level),
                 "\"trace\", \"debug\", \"info\", \"warn\", \"error\" or \"off\"",
             ),
-            "log-line" => put(&mut limits.log.line_bytes, size(&value, MEMORY_BYTES_MAX), "a size, such as \"1KiB\""),
+            "log-line" => {
+                put(&mut limits.log.line_bytes, bounded(&value, MEMORY_BYTES_MAX), "a size, such as \"1KiB\"")
+            }
             "log-rate" => {
                 put(&mut limits.log.lines_per_second, count(&value), "a number of lines a second, such as 100")
             }
@@ -106,18 +108,9 @@ fn time(value: &Value) -> Option<Duration> {
     (!time.is_zero() && time <= DEADLINE_MAX).then_some(time)
 }
 
-/// A size up to `max`: a number and `B`, `KiB`, `MiB` or `GiB`.
-fn size(value: &Value, max: usize) -> Option<usize> {
-    let text = value.as_str()?;
-    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
-    let unit: usize = match unit.trim() {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit).filter(|size| *size <= max)
+/// A size up to `max`.
+fn bounded(value: &Value, max: usize) -> Option<usize> {
+    size(value.as_str()?).and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= max)
 }
 
 fn level(text: &str) -> Option<LogLevel> {

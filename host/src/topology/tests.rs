@@ -211,3 +211,24 @@ fn is_drawn_with_topics_as_nodes() {
     let json: Value = serde_json::from_str(&describe(&planned(), Format::Json)).expect("it is JSON");
     assert_eq!(json["subtopologies"][1]["stores"], json!([{ "name": "CountStore", "changelog": false }]));
 }
+
+const REFERENCE: &str = include_str!("../../../docs/manifest.md");
+
+/// The reference's example is sound, as far as can be told without its plugin.
+#[test]
+fn the_reference_shows_a_sound_manifest() {
+    let example = REFERENCE.split("```").nth(1).and_then(|block| block.strip_prefix("toml\n")).expect("an example");
+    let manifest = Manifest::parse(example).expect("it can be read");
+    let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
+    assert_eq!(topology.expect("it makes sense").nodes.len(), 5);
+}
+
+#[test]
+fn the_reference_names_every_op_and_key() {
+    let fields = |op: &'static ops::Op| [&["op"], op.required, op.optional].concat();
+    let ops = ops::names().filter_map(ops::find).flat_map(|op| [vec![op.name], fields(op)].concat());
+    let settings = super::topic::KEYS.into_iter().filter(|key| !key.contains('.'));
+    for word in ops.chain(settings) {
+        assert!(REFERENCE.contains(&format!("`{word}`")), "docs/manifest.md does not name {word:?}");
+    }
+}

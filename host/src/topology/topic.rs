@@ -1,6 +1,6 @@
 //! `[topic.NAME]`: how a topic is made and kept.
 
-use super::field::duration;
+use super::field::{duration, size};
 use crate::record::PARTITIONS_MAX;
 use serde_json::Value;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl TopicSettings {
                 };
             }
             "retention-bytes" => {
-                self.retention_bytes = Some(size(value).ok_or(Wrong::Value("a size such as \"64MiB\" or 1048576"))?);
+                self.retention_bytes = Some(bytes(value).ok_or(Wrong::Value("a size such as \"64MiB\" or 1048576"))?);
             }
             "cleanup" | "cleanup.policy" => {
                 self.compact = match value.as_str() {
@@ -108,18 +108,8 @@ fn limit(value: &Value) -> Result<Option<u64>, Wrong> {
 }
 
 /// A number of bytes, with or without a unit.
-fn size(value: &Value) -> Option<u64> {
-    let Some(text) = value.as_str() else { return value.as_u64() };
-    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
-    let scale = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(scale)
+fn bytes(value: &Value) -> Option<u64> {
+    value.as_str().map_or_else(|| value.as_u64(), size)
 }
 
 #[cfg(test)]
