@@ -4,6 +4,7 @@ use super::Manifest;
 use super::out::{Error, print, print_bytes};
 use super::topic::format::{Format, Shown};
 use super::topic::notation::{Notations, Said};
+use crate::record::partitions;
 use crate::run::Access;
 use crate::store::Entry;
 use clap::{Args, Subcommand};
@@ -111,14 +112,15 @@ impl State {
 /// Deletes a store's rows, or says what that would do.
 fn reset(manifest: &Manifest, store: &str, yes: bool, data: &Path) -> Result<(), Error> {
     let done = manifest.load()?.reset_store(data, store, yes)?;
-    let (rows, partitions) = (done.rows, done.partitions);
+    let rows = if done.rows == 1 { "1 row".into() } else { format!("{} rows", done.rows) };
+    let partitions = partitions(done.partitions);
     let what = if yes { "deleted" } else { "would be deleted" };
     let after = match done.changelog {
         Some(changelog) => format!("the next run restores them from {changelog}"),
         None => "no changelog holds them: they do not come back".into(),
     };
     let how = if yes { "" } else { "; --yes does it" };
-    print(&format!("{rows} rows in {partitions} partitions of {store} {what}; {after}{how}\n"));
+    print(&format!("{rows} in {partitions} of {store} {what}; {after}{how}\n"));
     Ok(())
 }
 

@@ -27,6 +27,11 @@ use std::sync::Arc;
 /// the machine down. As many as clusters with a few hundred workers have.
 pub const PARTITIONS_MAX: i32 = 10_000;
 
+/// A number of partitions, for people.
+pub fn partitions(count: i32) -> String {
+    if count == 1 { "1 partition".into() } else { format!("{count} partitions") }
+}
+
 /// A topic's name. Cheap to clone; compared by its text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);

@@ -2,7 +2,7 @@
 //! that does.
 
 use super::RunError;
-use crate::store::{Db, Entry, KeyValueStore, Settings, StoreError, lock_stamp};
+use crate::store::{Db, Entry, KeyValueStore, Settings, StoreError, lock_stamp, must_hold_data};
 use crate::transport::Transport;
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Remote;
@@ -17,6 +17,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A tool's way to the topics and stores of a data directory.
 pub struct Access {
     directory: PathBuf,
+    /// Whether a directory without data gets some.
+    makes: bool,
     way: Way,
 }
 
@@ -30,12 +32,20 @@ enum Way {
 }
 
 impl Access {
-    /// Finds the way.
+    /// Finds the way to what is written to: where there is no data directory one is made.
     ///
     /// # Errors
     /// If the directory can be used neither way.
+    pub fn make(directory: &Path) -> Result<Self, RunError> {
+        Ok(Self { directory: directory.into(), makes: true, way: find(directory, true)? })
+    }
+
+    /// Finds the way to what is only looked at: where there is no data nothing is left behind.
+    ///
+    /// # Errors
+    /// If there is no data, or the directory can be used neither way.
     pub fn open(directory: &Path) -> Result<Self, RunError> {
-        Ok(Self { directory: directory.into(), way: find(directory)? })
+        Ok(Self { directory: directory.into(), makes: false, way: find(directory, false)? })
     }
 
     /// The topics.
@@ -44,7 +54,7 @@ impl Access {
     /// If the way was let go of, and none is found again.
     pub fn log(&mut self) -> Result<&mut dyn Transport, RunError> {
         if matches!(self.way, Way::Released(_)) {
-            self.way = find(&self.directory)?;
+            self.way = find(&self.directory, self.makes)?;
         }
         match &mut self.way {
             Way::Own(_, log) => Ok(log),
@@ -112,7 +122,10 @@ impl Access {
     }
 }
 
-fn find(directory: &Path) -> Result<Way, RunError> {
+fn find(directory: &Path, makes: bool) -> Result<Way, RunError> {
+    if !makes {
+        must_hold_data(directory)?;
+    }
     let began = Instant::now();
     loop {
         let locked = match Db::open(directory, Settings::default()) {

@@ -2,7 +2,7 @@
 
 use super::{App, RunError, open};
 use crate::record::Topic;
-use crate::store::{KeyValueStore, Local};
+use crate::store::{KeyValueStore, Local, must_hold_data};
 use std::path::Path;
 
 /// What a reset does, or would do.
@@ -23,6 +23,7 @@ impl App {
     /// # Errors
     /// If there is no such store, or the data directory cannot be used.
     pub fn reset_store(&self, data: &Path, store: &str, really: bool) -> Result<Reset, RunError> {
+        must_hold_data(data)?;
         let (db, mut log) = open(data, true)?;
         let partitions = self.partitions_of(store, &mut log)?;
         let parts = self.blueprint.plan.subtopologies.iter();

@@ -306,10 +306,20 @@ fn check_format(path: &Path) -> Result<(), StoreError> {
             Err(StoreError::Format { path: path.into(), found: "nothing".into(), expected: FORMAT })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&file, format!("{FORMAT}\n")).map_err(|error| StoreError::Io(error.to_string()))
+            std::fs::write(&file, format!("{FORMAT}\n")).map_err(|error| StoreError::opening(path, &error))
         }
-        Err(error) => Err(StoreError::Io(error.to_string())),
+        Err(error) => Err(StoreError::opening(path, &error)),
     }
+}
+
+/// Refuses a directory without data, for those who only look and must not make one.
+///
+/// # Errors
+/// [`StoreError::Absent`].
+pub fn must_hold_data(path: &Path) -> Result<(), StoreError> {
+    // Where it cannot be told, opening says why.
+    let lacks = |name: &str| path.join(name).try_exists().is_ok_and(|there| !there);
+    if lacks(FORMAT_FILE) && lacks("rocks") { Err(StoreError::Absent { path: path.into() }) } else { Ok(()) }
 }
 
 fn number_key(name: &str) -> Vec<u8> {

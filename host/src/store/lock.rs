@@ -17,7 +17,7 @@ pub fn stamp(directory: &Path) -> Option<(i64, i64)> {
 
 /// Takes the directory for this process, until the file is dropped. The lock ends with the process, however it ends.
 pub(super) fn take(directory: &Path) -> Result<File, StoreError> {
-    let io = |error: std::io::Error| StoreError::Io(format!("{}: {error}", directory.display()));
+    let io = |error: std::io::Error| StoreError::opening(directory, &error);
     std::fs::create_dir_all(directory).map_err(io)?;
     let path = directory.join(FILE);
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;

@@ -9,12 +9,13 @@ mod key_value;
 mod lock;
 mod writes;
 
-pub use db::{Db, Family, Settings};
+pub use db::{Db, Family, Settings, must_hold_data};
 pub use key_value::{Changelog, Entry, KeyValueStore, Keys, Local, Pending, Slot};
 pub use lock::stamp as lock_stamp;
 pub use writes::Writes;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -54,4 +55,36 @@ pub enum StoreError {
     /// Reading or writing failed; nothing was changed, and the same call may succeed later.
     #[error("MS-S004: the data directory cannot be written or read: {0}; nothing was lost, make room and try again")]
     Io(String),
+    /// There is nothing to look at.
+    #[error(
+        "MS-S005: there is no data in {path:?}; millstream run makes it, or name another directory with --data-dir"
+    )]
+    Absent {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory cannot be made, or not be used by this user.
+    #[error(
+        "MS-S006: the data directory {path:?} cannot be made or written: {reason}; name a directory that may be written with --data-dir"
+    )]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// What it means that a data directory's own files cannot be opened or written: room comes back, rights do not.
+    fn opening(path: &Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+            | ErrorKind::ReadOnlyFilesystem => Self::Unusable { path: path.into(), reason: error.to_string() },
+            _ => Self::Io(format!("{}: {error}", path.display())),
+        }
+    }
 }

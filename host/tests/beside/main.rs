@@ -152,7 +152,7 @@ fn a_store_is_reset_and_comes_back() {
     put(at, "a", Some("1"));
     done(at, &["run", "--until-end"]);
     let told = done(at, &["state", "reset", "rows"]);
-    assert!(told.starts_with("1 rows in 1 partitions of rows would be deleted") && told.contains("--yes"), "{told}");
+    assert!(told.starts_with("1 row in 1 partition of rows would be deleted") && told.contains("--yes"), "{told}");
     assert_eq!(done(at, &["state", "range", "rows"]), "a 1 1\n");
     let told = done(at, &["state", "reset", "rows", "--yes"]);
     assert!(told.contains("deleted; the next run restores them from beside-rows-changelog"), "{told}");

@@ -81,8 +81,9 @@ PARTITION  START  END  RECORDS
 fn what_is_wrong_is_said() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
-    fails(at, &["topic", "consume", "none"], 1, &["MS-C003", "no topic \"none\"", "--data-dir"]);
+    assert_eq!(prints(at, &["topic", "create", "orders"]), "made orders with 1 partition\n");
     produce(at, &["orders"], "a\n");
+    fails(at, &["topic", "consume", "none"], 1, &["MS-C003", "no topic \"none\""]);
     fails(at, &["topic", "consume", "order"], 1, &["MS-C003", "did you mean \"orders\"?"]);
     fails(at, &["topic", "consume", "orders", "-o", "yesterday"], 2, &["MS-C004", "\"yesterday\"", "beginning, end"]);
     fails(at, &["topic", "consume", "orders", "--to", "@noon"], 2, &["MS-C004"]);
@@ -94,16 +95,55 @@ fn what_is_wrong_is_said() {
     fails(at, &["topic", "produce", "orders", "-T", "soon"], 2, &["MS-C009"]);
     fails(at, &["topic", "produce", "a b"], 2, &["MS-C011"]);
     fails(at, &["topic", "produce", "orders", "gone.txt"], 1, &["MS-C013", "gone.txt"]);
-    fails(at, &["topic", "create", "orders"], 1, &["MS-C017", "1 partitions"]);
+    fails(at, &["topic", "create", "orders"], 1, &["MS-C017", "with 1 partition\n"]);
     write(at, "lines.txt", "k:v\nplain\n");
     fails(at, &["topic", "produce", "orders", "lines.txt", "-K", ":"], 1, &["MS-C016", "line 2"]);
     assert_eq!(prints(at, &["topic", "consume", "orders", "-f", "%s,"]), "a,", "nothing of the file was appended");
 }
 
 #[test]
+fn looking_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let count = "[node.counts]\nop = \"count\"\nfrom = \"grouped\"\nstore = \"counts\"\n";
+    let grouped = "[node.grouped]\nop = \"group-by-key\"\nfrom = \"lines\"\n";
+    let app = "manifest = 1\napp = \"a\"\n[node.lines]\nop = \"stream\"\ntopic = \"in\"\n";
+    write(at, "millstream.toml", &format!("{app}{grouped}{count}"));
+    std::fs::create_dir(at.join("empty")).expect("it is made");
+    for looks in [
+        &["topic", "list"][..],
+        &["topic", "describe", "in"],
+        &["topic", "consume", "in"],
+        &["topic", "consume", "in", "--follow"],
+        &["state", "get", "counts", "a"],
+        &["state", "range", "counts"],
+        &["state", "prefix", "counts", "a"],
+        &["state", "reset", "counts", "--yes"],
+    ] {
+        fails(at, looks, 1, &["MS-S005", "no data in \".millstream\"", "help: millstream run", "--data-dir"]);
+        fails(at, &[looks, &["--data-dir", "empty"]].concat(), 1, &["MS-S005", "\"empty\""]);
+    }
+    assert!(!at.join(".millstream").exists());
+    assert_eq!(std::fs::read_dir(at.join("empty")).expect("it is read").count(), 0);
+    prints(at, &["topic", "create", "in"]);
+    assert_eq!(prints(at, &["state", "range", "counts"]), "");
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_no_full_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    write(at, "file", "");
+    for (path, why) in [("/proc/none", "No such file"), ("file", "File exists"), ("file/in", "Not a directory")] {
+        fails(at, &["--data-dir", path, "topic", "create", "t"], 1, &["MS-S006", path, why, "help: ", "--data-dir"]);
+    }
+}
+
+#[test]
 fn colours_come_when_asked_for() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
+    prints(at, &["topic", "create", "t"]);
     let plain = ran(at, &["topic", "consume", "none"]).err;
     assert!(!plain.contains('\x1b'), "{plain}");
     let painted = ran(at, &["--color", "always", "topic", "consume", "none"]).err;

@@ -2,11 +2,13 @@
 
 use super::{existing, legal};
 use crate::cli::out::{Error, print, table};
-use crate::record::PARTITIONS_MAX;
+use crate::record::{PARTITIONS_MAX, partitions};
+use crate::run::Access;
 use crate::topology::duration;
 use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
+use std::path::Path;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Create {
@@ -27,10 +29,12 @@ pub(in crate::cli) struct Create {
 }
 
 impl Create {
-    pub(super) fn run(self, log: &mut dyn Transport) -> Result<(), Error> {
+    pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         let name = legal(&self.topic)?;
+        let mut access = Access::make(data)?;
+        let log = access.log()?;
         if let Some(spec) = log.topic(&name)? {
-            let what = format!("topic {:?} is there already, with {} partitions", self.topic, spec.partitions);
+            let what = format!("topic {:?} is there already, with {}", self.topic, partitions(spec.partitions));
             return Err(Error::failed("MS-C017", what, "choose another name"));
         }
         let retention = self.retention.map(|text| {
@@ -47,7 +51,7 @@ impl Create {
             ..TopicSpec::new(name, self.partitions)
         };
         log.create_topic(&spec)?;
-        print(&format!("made {} with {} partitions\n", self.topic, self.partitions));
+        print(&format!("made {} with {}\n", self.topic, partitions(self.partitions)));
         Ok(())
     }
 }

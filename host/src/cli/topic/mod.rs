@@ -42,7 +42,7 @@ impl Command {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         match self {
             Self::List { json } => manage::list(Access::open(data)?.log()?, json),
-            Self::Create(create) => create.run(Access::open(data)?.log()?),
+            Self::Create(create) => create.run(data),
             Self::Describe { topic, json } => manage::describe(Access::open(data)?.log()?, &topic, json),
             Self::Produce(produce) => produce.run(data),
             Self::Consume(consume) => consume.run(data),

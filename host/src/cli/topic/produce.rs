@@ -62,7 +62,7 @@ impl Produce {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         let topic = legal(&self.topic)?;
         let source = Source::open(&self.file)?;
-        let mut access = Access::open(data)?;
+        let mut access = Access::make(data)?;
         let log = access.log()?;
         let partitions = log.partitions(&topic)?;
         if let Some(partition) = self.partition.filter(|partition| !(0..partitions).contains(partition)) {
