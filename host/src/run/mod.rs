@@ -3,6 +3,7 @@
 mod access;
 mod plugins;
 mod reset;
+mod topics;
 mod upkeep;
 
 pub use access::Access;
@@ -10,14 +11,13 @@ pub use reset::Reset;
 
 use crate::plugin::port::Plugin;
 use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, default_cache_directory};
-use crate::record::{Offset, Partition, Topic, TopicPartition};
+use crate::record::{Offset, Partition, Topic, TopicPartition, partitions};
 use crate::store::{Db, KeyValueStore, StoreError};
 use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
-use crate::topology::plan::Plan;
-use crate::topology::{Manifest, OffsetReset, Problem, TopicSettings, Topology, check_calls, plan, render};
+use crate::topology::{Manifest, OffsetReset, Problem, Topology, check_calls, plan, render};
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Server;
-use crate::transport::{Cleanup, TopicSpec, Transaction, Transport, TransportError};
+use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
 use crate::worker::{Shared, Worker};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,9 @@ pub enum RunError {
     #[error("MS-R002: {0}")]
     Transport(#[from] TransportError),
     /// Processing stopped.
-    #[error("MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again")]
+    #[error(
+        "MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again; run again, but without --input if its file was read to the end: it would be appended once more"
+    )]
     Stopped(String),
     /// Nothing says where to begin.
     #[error(
@@ -75,7 +77,8 @@ pub enum RunError {
     Internal(Topic),
     /// A topic was made with another number of partitions.
     #[error(
-        "MS-R009: topic {topic} has {there} partitions and cannot get others, but {wanted} are wanted; say {there} in the manifest, or name a topic that is not there yet"
+        "MS-R009: topic {topic} has {} and cannot get others, but {wanted} are wanted; say {there} in the manifest, or name a topic that is not there yet",
+        partitions(*.there)
     )]
     Partitions {
         /// The topic.
@@ -141,50 +144,6 @@ impl App {
         Ok(Self { manifest, blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins } })
     }
 
-    /// Makes the topics that the app needs and that are not there.
-    ///
-    /// # Errors
-    /// See [`RunError`].
-    pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
-        for (topic, settings) in &self.manifest.topics {
-            if self.is_internal(topic) {
-                return Err(RunError::Internal(topic.clone()));
-            }
-            let spec = spec(topic, settings);
-            make(log, &spec, settings.partitions)?;
-            log.alter_topic(&spec)?;
-        }
-        let plan: &Plan = &self.blueprint.plan;
-        let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
-        for subtopology in 0..plan.subtopologies.len() {
-            for source in self.blueprint.sources(subtopology) {
-                if !internal.iter().any(|spec| spec.topic == source.topic) {
-                    log.create_topic(&TopicSpec::new(source.topic, 1))?;
-                }
-            }
-        }
-        // A repartition topic is as wide as what is read by the tasks that write it; those may read another such topic.
-        for _ in 0..=internal.len() {
-            for (number, part) in plan.subtopologies.iter().enumerate() {
-                let width = self.width(number, log)?;
-                for spec in &part.repartitions {
-                    if let Some(partitions) = spec.partitions.or(width) {
-                        make(log, &TopicSpec::new(spec.topic.clone(), partitions), spec.partitions)?;
-                    }
-                }
-            }
-        }
-        for (number, part) in plan.subtopologies.iter().enumerate() {
-            let width = self.width(number, log)?.unwrap_or(1);
-            for store in part.stores.iter().filter(|store| store.changelog) {
-                let topic = self.blueprint.changelog(&store.name);
-                let spec = TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) };
-                make(log, &spec, Some(width))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the topics, and notes for each source where it is read from: what is appended from now on will be processed,
     /// even if reading begins at the end.
     ///
@@ -200,36 +159,6 @@ impl App {
             }
         }
         Ok(())
-    }
-
-    /// Whether the app makes the topic for itself: settings of others could break what it promises.
-    fn is_internal(&self, topic: &Topic) -> bool {
-        let mut parts = self.blueprint.plan.subtopologies.iter();
-        parts.any(|part| {
-            part.repartitions.iter().any(|spec| spec.topic == *topic)
-                || part.stores.iter().any(|store| self.blueprint.changelog(&store.name) == *topic)
-        })
-    }
-
-    /// Partitions of the topics that a subtopology reads; none if one is not there yet.
-    fn width(&self, subtopology: usize, log: &mut dyn Transport) -> Result<Option<i32>, RunError> {
-        let mut width: Option<(Topic, i32)> = None;
-        for source in self.blueprint.sources(subtopology) {
-            let Some(spec) = log.topic(&source.topic)? else { return Ok(None) };
-            match &width {
-                Some((left, left_count)) if *left_count != spec.partitions => {
-                    let (left, right) = (left.clone(), source.topic);
-                    return Err(RunError::Copartition {
-                        left,
-                        right,
-                        left_count: *left_count,
-                        right_count: spec.partitions,
-                    });
-                }
-                _ => width = Some((source.topic, spec.partitions)),
-            }
-        }
-        Ok(width.map(|(_, count)| count))
     }
 
     /// Number of partitions of a store.
@@ -375,23 +304,6 @@ impl App {
         }
         Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
     }
-}
-
-/// Makes a topic if it is not there; one that is there must have as many partitions as are wanted.
-fn make(log: &mut dyn Transport, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
-    log.create_topic(spec)?;
-    let there = log.topic(&spec.name)?.map_or(spec.partitions, |there| there.partitions);
-    match wanted.filter(|wanted| *wanted != there) {
-        Some(wanted) => Err(RunError::Partitions { topic: spec.name.clone(), there, wanted }),
-        None => Ok(()),
-    }
-}
-
-/// What the manifest says of a topic, for the transport.
-fn spec(topic: &Topic, settings: &TopicSettings) -> TopicSpec {
-    let TopicSettings { partitions, compact, retention, retention_bytes } = *settings;
-    let cleanup = if compact { Cleanup::Compact } else { Cleanup::Delete };
-    TopicSpec { name: topic.clone(), partitions: partitions.unwrap_or(1), cleanup, retention, retention_bytes }
 }
 
 /// Opens a data directory and its log.

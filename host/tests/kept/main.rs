@@ -199,3 +199,57 @@ fn a_topic_with_other_partitions_is_refused() {
         assert!(refused.starts_with("MS-R009") && refused.contains(words), "{refused}");
     }
 }
+
+/// Two topics that are read together, and one that only the manifest names.
+const MERGED: &str = r#"
+manifest = 1
+app = "app"
+[topic.a-first]
+partitions = 2
+[topic.left]
+partitions = LEFT
+[topic.right]
+partitions = RIGHT
+[node.left]
+op = "stream"
+topic = "left"
+[node.right]
+op = "stream"
+topic = "right"
+[node.both]
+op = "merge"
+from = ["left", "right"]
+[node.out]
+op = "to"
+from = "both"
+topic = "out"
+"#;
+
+#[test]
+fn a_start_that_is_refused_leaves_no_topic_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("millstream.toml");
+    let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
+    let mut made = |left: &str, right: &str| {
+        std::fs::write(&path, MERGED.replace("LEFT", left).replace("RIGHT", right)).unwrap();
+        let refused = App::load(&path, false).unwrap().make_topics(&mut log).map_err(|error| error.to_string());
+        let names: Vec<String> = log.topics().unwrap().iter().map(|spec| spec.name.to_string()).collect();
+        (refused, names)
+    };
+    let (refused, names) = made("2", "3");
+    assert!(refused.unwrap_err().starts_with("MS-R004"), "{names:?}");
+    assert_eq!(names, [""; 0]);
+    let mut there = log_with(&directory.path().join("other"), "right", 1);
+    std::fs::write(&path, MERGED.replace("LEFT", "2").replace("RIGHT", "2")).unwrap();
+    let refused = App::load(&path, false).unwrap().make_topics(&mut there).unwrap_err().to_string();
+    assert!(refused.starts_with("MS-R009: topic right has 1 partition and"), "{refused}");
+    assert_eq!(there.topics().unwrap().len(), 1);
+    let (done, names) = made("2", "2");
+    assert_eq!((done, names), (Ok(()), ["a-first", "left", "out", "right"].map(String::from).to_vec()));
+}
+
+fn log_with(data: &Path, topic: &str, partitions: i32) -> EmbeddedLog {
+    let (_, mut log) = open(data, false).unwrap();
+    log.create_topic(&millstream::transport::TopicSpec::new(Topic::new(topic), partitions)).unwrap();
+    log
+}

@@ -1,0 +1,158 @@
+//! The topics of an app: all are looked over before the first one is made.
+
+use super::{App, RunError};
+use crate::record::Topic;
+use crate::topology::TopicSettings;
+use crate::topology::plan::{Plan, StepOp, Target};
+use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
+
+impl App {
+    /// Makes the topics that the app needs and that are not there; none if any of them is refused. Topics that plugins
+    /// name for single records are made when they are named.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
+        let mut draft = Draft { log, new: Vec::new() };
+        let mut settled = Vec::new();
+        for (topic, settings) in &self.manifest.topics {
+            if self.is_internal(topic) {
+                return Err(RunError::Internal(topic.clone()));
+            }
+            let spec = spec(topic, settings);
+            draft.add(&spec, settings.partitions)?;
+            settled.push(spec);
+        }
+        self.draft_sources(&mut draft)?;
+        self.draft_repartitions(&mut draft)?;
+        self.draft_changelogs(&mut draft)?;
+        self.draft_outputs(&mut draft)?;
+        let Draft { log, new } = draft;
+        for spec in &new {
+            log.create_topic(spec)?;
+        }
+        for spec in &settled {
+            log.alter_topic(spec)?;
+        }
+        Ok(())
+    }
+
+    fn draft_sources(&self, draft: &mut Draft<'_>) -> Result<(), RunError> {
+        let plan: &Plan = &self.blueprint.plan;
+        let internal = plan.subtopologies.iter().flat_map(|part| &part.repartitions);
+        for source in (0..plan.subtopologies.len()).flat_map(|subtopology| self.blueprint.sources(subtopology)) {
+            if !internal.clone().any(|spec| spec.topic == source.topic) {
+                draft.add(&TopicSpec::new(source.topic, 1), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A repartition topic is as wide as what is read by the tasks that write it; those may read another such topic.
+    fn draft_repartitions(&self, draft: &mut Draft<'_>) -> Result<(), RunError> {
+        let parts = &self.blueprint.plan.subtopologies;
+        let deepest: usize = parts.iter().map(|part| part.repartitions.len()).sum();
+        for _ in 0..=deepest {
+            for (number, part) in parts.iter().enumerate() {
+                let width = self.width_by(number, &mut |topic| draft.partitions(topic))?;
+                for spec in &part.repartitions {
+                    if let Some(partitions) = spec.partitions.or(width) {
+                        draft.add(&TopicSpec::new(spec.topic.clone(), partitions), spec.partitions)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draft_changelogs(&self, draft: &mut Draft<'_>) -> Result<(), RunError> {
+        for (number, part) in self.blueprint.plan.subtopologies.iter().enumerate() {
+            let width = self.width_by(number, &mut |topic| draft.partitions(topic))?.unwrap_or(1);
+            for store in part.stores.iter().filter(|store| store.changelog) {
+                let topic = self.blueprint.changelog(&store.name);
+                let spec = TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) };
+                draft.add(&spec, Some(width))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Topics that are written, so that whoever follows them may begin before the first record.
+    fn draft_outputs(&self, draft: &mut Draft<'_>) -> Result<(), RunError> {
+        let plan: &Plan = &self.blueprint.plan;
+        let steps = plan.subtopologies.iter().flat_map(|part| &part.steps);
+        let sinks = steps.filter_map(|step| match &step.op {
+            StepOp::Sink { target: Target::Topic(topic) } => Some(topic),
+            _ => None,
+        });
+        for topic in sinks.chain(&plan.dead_letter_topic) {
+            draft.add(&TopicSpec::new(topic.clone(), 1), None)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the app makes the topic for itself: settings of others could break what it promises.
+    fn is_internal(&self, topic: &Topic) -> bool {
+        let mut parts = self.blueprint.plan.subtopologies.iter();
+        parts.any(|part| {
+            part.repartitions.iter().any(|spec| spec.topic == *topic)
+                || part.stores.iter().any(|store| self.blueprint.changelog(&store.name) == *topic)
+        })
+    }
+
+    /// Partitions of the topics that a subtopology reads; none if one is not there yet.
+    pub(super) fn width(&self, subtopology: usize, log: &mut dyn Transport) -> Result<Option<i32>, RunError> {
+        self.width_by(subtopology, &mut |topic| Ok(log.topic(topic)?.map(|spec| spec.partitions)))
+    }
+
+    fn width_by(
+        &self,
+        subtopology: usize,
+        partitions: &mut dyn FnMut(&Topic) -> Result<Option<i32>, TransportError>,
+    ) -> Result<Option<i32>, RunError> {
+        let mut width: Option<(Topic, i32)> = None;
+        for source in self.blueprint.sources(subtopology) {
+            let Some(count) = partitions(&source.topic)? else { return Ok(None) };
+            match width {
+                Some((left, left_count)) if left_count != count => {
+                    return Err(RunError::Copartition { left, right: source.topic, left_count, right_count: count });
+                }
+                _ => width = Some((source.topic, count)),
+            }
+        }
+        Ok(width.map(|(_, count)| count))
+    }
+}
+
+/// Topics as they would be.
+struct Draft<'a> {
+    log: &'a mut dyn Transport,
+    /// Those that are not there yet, in the order in which they are to be made.
+    new: Vec<TopicSpec>,
+}
+
+impl Draft<'_> {
+    fn partitions(&mut self, topic: &Topic) -> Result<Option<i32>, TransportError> {
+        let drafted = self.new.iter().find(|spec| spec.name == *topic).map(|spec| spec.partitions);
+        Ok(drafted.or(self.log.topic(topic)?.map(|spec| spec.partitions)))
+    }
+
+    /// Adds a topic if it is not there; one that is there must have as many partitions as are wanted.
+    fn add(&mut self, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
+        let Some(there) = self.partitions(&spec.name)? else {
+            self.new.push(spec.clone());
+            return Ok(());
+        };
+        match wanted.filter(|wanted| *wanted != there) {
+            Some(wanted) => Err(RunError::Partitions { topic: spec.name.clone(), there, wanted }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the manifest says of a topic, for the transport.
+fn spec(topic: &Topic, settings: &TopicSettings) -> TopicSpec {
+    let TopicSettings { partitions, compact, retention, retention_bytes } = *settings;
+    let cleanup = if compact { Cleanup::Compact } else { Cleanup::Delete };
+    TopicSpec { name: topic.clone(), partitions: partitions.unwrap_or(1), cleanup, retention, retention_bytes }
+}
