@@ -44,6 +44,11 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Whether it is a file whose lines are the same whenever it is read.
+    pub(super) const fn is_file(&self) -> bool {
+        !self.waits
+    }
+
     /// Opens a file; `-` is the standard input.
     pub(super) fn open(file: &str) -> Result<Self, Error> {
         if file == "-" {

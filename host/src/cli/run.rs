@@ -7,6 +7,7 @@ use crate::record::Topic;
 use crate::run::{App, RunError, open};
 use crate::task::Topics;
 use crate::transport::embedded::EmbeddedLog;
+use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::Shared;
 use clap::Args;
 use std::path::Path;
@@ -27,13 +28,16 @@ Exit codes:
 
 Examples:
   millstream run                                             until Ctrl-C
-  millstream run --input lines=input.txt --until-end         over a file
+  millstream run --input lines=input.txt --until-end         over a file; said again, over the file twice
+  millstream run --until-end                                 over what is in the topics and not processed yet
   tail -F app.log | millstream run --input lines=-           over what comes, line by line
   millstream run --input orders=orders.txt -K ':'            lines of the form key:value")]
 pub(super) struct Run {
     #[command(flatten)]
     manifest: Manifest,
-    /// Lines to put into a source while it runs: NODE=FILE, or NODE=- for the standard input; may be said several times.
+    /// Lines to append to a source's topic while it runs: NODE=FILE, or NODE=- for the standard input; may be said
+    /// several times. Every run appends the whole file anew, also after a crash; what is in the topic already needs no
+    /// --input.
     #[arg(long, value_name = "NODE=FILE")]
     input: Vec<String>,
     /// What stands between key and value in lines of --input; \t, \n, \xNN as in formats.
@@ -103,6 +107,9 @@ impl Run {
     /// Begins to feed the inputs, each on a thread of its own: one that waits for somebody must not hold up the end.
     fn feed(&self, inputs: Vec<(Topic, Source)>, log: &mut EmbeddedLog, shared: &Arc<Shared>) -> Result<Failed, Error> {
         let failed = Failed::default();
+        for (topic, _) in inputs.iter().filter(|(_, source)| source.is_file()) {
+            warn_of_records(topic, log)?;
+        }
         shared.feeding.store(inputs.len(), Ordering::SeqCst);
         for (topic, source) in inputs {
             let partitions = log.partitions(&topic)?;
@@ -118,6 +125,19 @@ impl Run {
         }
         Ok(failed)
     }
+}
+
+/// Says if a topic holds records before a file is appended to it: they may well be the same ones.
+fn warn_of_records(topic: &Topic, log: &mut EmbeddedLog) -> Result<(), TransportError> {
+    let mut records = 0;
+    for partition in log.topic(topic)?.iter().flat_map(TopicSpec::all_partitions) {
+        let (start, end) = log.bounds(&partition)?;
+        records += end.get() - start.get();
+    }
+    if records > 0 {
+        tracing::warn!(%topic, records, "the topic holds records already, and --input appends its whole file to them");
+    }
+    Ok(())
 }
 
 /// The topic that a source node reads.

@@ -1,6 +1,6 @@
 //! `run`: inputs that stream, and how it ends.
 
-use crate::{command, fails, prints, write};
+use crate::{command, fails, prints, ran, write};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -76,6 +76,40 @@ fn until_end_waits_for_the_end_of_the_input() {
     // Again, with nothing new.
     prints(at, &["run", "--until-end"]);
     assert_eq!(prints(at, &["topic", "list"]).lines().last(), Some("out    1           20001"));
+}
+
+#[test]
+fn topics_that_are_written_are_there_before_the_first_record() {
+    let directory = app();
+    let at = directory.path();
+    let settings = "[errors]\ndead-letter-topic = \"letters\"\n[topic.out]\npartitions = 3\n";
+    write(at, "millstream.toml", &format!("{COPY}{settings}"));
+    prints(at, &["run", "--until-end"]);
+    let list = "\
+TOPIC    PARTITIONS  RECORDS
+in       1           0
+letters  1           0
+out      3           0
+";
+    assert_eq!(prints(at, &["topic", "list"]), list);
+}
+
+#[test]
+fn a_file_that_is_appended_again_is_warned_of() {
+    let directory = app();
+    let at = directory.path();
+    write(at, "input.txt", "a\nb\n");
+    let warning = |arguments: &[&str]| {
+        let err = ran(at, &[&["run", "--until-end"], arguments].concat()).err;
+        let lines = err.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("the log is JSON"));
+        let warnings = lines.filter(|line| line["level"] == "WARN").map(|line| line["fields"].clone());
+        warnings.map(|fields| format!("{} {}", fields["topic"], fields["records"])).collect::<Vec<_>>()
+    };
+    assert_eq!(warning(&["--input", "lines=input.txt"]), [""; 0]);
+    assert_eq!(warning(&["--input", "lines=input.txt"]), ["\"in\" 2"]);
+    assert_eq!(warning(&["--input", "lines=-"]), [""; 0], "what is piped in is new each time");
+    assert_eq!(warning(&[]), [""; 0]);
+    assert_eq!(out(at), "=a,=b,=a,=b,");
 }
 
 #[test]
