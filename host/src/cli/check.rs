@@ -24,9 +24,8 @@ impl Manifest {
 fn found(app: &App) -> Vec<Vec<String>> {
     let row = |kind: &str, name: &str, about: String| vec![kind.to_owned(), name.to_owned(), about];
     let settings = &app.manifest.settings;
-    let guarantee = if settings.exactly_once { "exactly-once" } else { "at-least-once" };
-    let mut rows =
-        vec![row("app", &app.manifest.app, format!("{guarantee}, commits every {:?}", settings.commit_interval))];
+    let about = format!("{}, commits every {:?}", settings.guarantee(), settings.commit_interval);
+    let mut rows = vec![row("app", &app.manifest.app, about)];
     for (name, plugin) in &app.blueprint.plugins {
         let about = plugin.description();
         let digest: String = plugin.digest().chars().take(12).collect();

@@ -10,6 +10,7 @@ use crate::transport::embedded::EmbeddedLog;
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::Shared;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,7 @@ impl Run {
         let shared = Shared::new(workers);
         stop_on_signals(&shared)?;
         let failed = self.feed(inputs, &mut log, &shared)?;
+        self.say_how(&app, data);
         let mut progress_log = log.clone();
         let result = std::thread::scope(|scope| {
             let (ended, until) = std::sync::mpsc::channel::<()>();
@@ -79,14 +81,37 @@ impl Run {
             result
         });
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        tracing::info!(
-            records = count(&shared.records),
-            dropped = count(&shared.dropped),
-            dead_letters = count(&shared.dead_letters),
-            "stopped"
-        );
+        // What was processed and not committed counts for nothing: after a failure the error alone is true.
+        if result.is_ok() {
+            tracing::info!(
+                records = count(&shared.records),
+                dropped = count(&shared.dropped),
+                dead_letters = count(&shared.dead_letters),
+                "stopped"
+            );
+        }
         let input = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         input.map_or(Ok(()), Err).and(result.map_err(Error::Run))
+    }
+
+    /// Says what is run, where and how: a terminal where nothing arrives yet would stay empty.
+    fn say_how(&self, app: &App, data: &Path) {
+        let plan = &app.blueprint.plan;
+        let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
+        let sources = (0..plan.subtopologies.len()).flat_map(|subtopology| app.blueprint.sources(subtopology));
+        let topics: BTreeSet<Topic> = sources
+            .map(|source| source.topic)
+            .filter(|topic| internal.iter().all(|spec| spec.topic != *topic))
+            .collect();
+        let topics: Vec<&str> = topics.iter().map(Topic::as_str).collect();
+        tracing::info!(
+            app = app.manifest.app,
+            data = %data.display(),
+            topics = topics.join(", "),
+            workers = self.workers,
+            guarantee = app.manifest.settings.guarantee(),
+            "running; Ctrl-C ends after a last commit"
+        );
     }
 
     /// The inputs, open, each with the topic that it goes to.

@@ -20,7 +20,7 @@ pub use table::{Table, TableFilter, TableMapValues};
 pub use transform::Transform;
 
 use crate::plugin::port::{CallError, Instance};
-use crate::record::{Row, Topic, Turn};
+use crate::record::{Offset, Row, Topic, TopicPartition, Turn};
 use crate::store::{KeyValueStore, StoreError};
 use crate::topology::plan::OnError;
 
@@ -41,6 +41,8 @@ pub struct Context<'a> {
 pub struct Effects {
     /// Rows that a user's function failed on and that go to the dead-letter topic.
     pub dead: Vec<Failure>,
+    /// Rows that a user's function failed on and that are skipped.
+    pub skipped: Vec<Failure>,
     /// Records dropped: null keys, null values where they mean nothing, failures that are skipped or dead-lettered
     /// (Kafka Streams' `dropped-records-total`).
     pub dropped: u64,
@@ -73,12 +75,14 @@ pub trait Operator: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
     /// A user's function failed on a record, and the node's policy is to stop.
-    #[error("node {node:?} failed on a record and its policy is to stop: {reason}")]
+    #[error("node {node:?} failed on {}, and its policy is to stop: {reason}", named(.input.as_ref()))]
     Record {
         /// The node.
         node: String,
         /// The failing row's input record, as an index into the turn.
         origin: u32,
+        /// Where that record was read, which the task knows; none for what was held back until a commit.
+        input: Option<(TopicPartition, Offset)>,
         /// What the plugin said.
         reason: String,
     },
@@ -94,9 +98,9 @@ pub enum Stop {
     #[error("record {partition} at offset {offset} has the invalid timestamp {timestamp}")]
     Timestamp {
         /// Where the record was read.
-        partition: crate::record::TopicPartition,
+        partition: TopicPartition,
         /// Its offset.
-        offset: crate::record::Offset,
+        offset: Offset,
         /// Its timestamp.
         timestamp: crate::record::Timestamp,
     },
@@ -104,7 +108,7 @@ pub enum Stop {
     #[error("{partition}: {reason}")]
     Damaged {
         /// Where it was read.
-        partition: crate::record::TopicPartition,
+        partition: TopicPartition,
         /// What is wrong.
         reason: String,
     },
@@ -114,11 +118,11 @@ pub enum Stop {
     )]
     Gone {
         /// The partition.
-        partition: crate::record::TopicPartition,
+        partition: TopicPartition,
         /// Where it would have been read on.
-        asked: crate::record::Offset,
+        asked: Offset,
         /// Where it begins.
-        start: crate::record::Offset,
+        start: Offset,
     },
     /// The transport failed.
     #[error(transparent)]
@@ -126,6 +130,14 @@ pub enum Stop {
     /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An input record, for a message.
+fn named(input: Option<&(TopicPartition, Offset)>) -> String {
+    match input {
+        Some((partition, offset)) => format!("record {partition} at offset {offset}"),
+        None => "a row that was held back until the commit".into(),
+    }
 }
 
 /// Merges the outputs of several steps, and turns a table's changes into a stream: rows pass as they are.
@@ -148,9 +160,10 @@ fn only(outputs: &mut [Vec<Row>]) -> &mut Vec<Row> {
 fn settle(failure: Failure, policy: OnError, node: &str, effects: &mut Effects) -> Result<(), Stop> {
     match policy {
         OnError::Stop => {
-            return Err(Stop::Record { node: node.into(), origin: failure.row.origin, reason: failure.reason });
+            let origin = failure.row.origin;
+            return Err(Stop::Record { node: node.into(), origin, input: None, reason: failure.reason });
         }
-        OnError::Skip => {}
+        OnError::Skip => effects.skipped.push(failure),
         OnError::DeadLetter => effects.dead.push(failure),
     }
     effects.dropped += 1;

@@ -50,7 +50,7 @@ impl Log {
 }
 
 /// The first bytes of a message, without what could move a terminal's cursor or pass for another line.
-fn shown(message: &str, bytes_max: usize) -> String {
+pub fn shown(message: &str, bytes_max: usize) -> String {
     let cut = message.get(..message.floor_char_boundary(bytes_max)).unwrap_or_default();
     cut.chars()
         .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })

@@ -28,4 +28,5 @@ pub use cache::default_directory as default_cache_directory;
 pub use compile::{Compiler, SUBCOMMAND as COMPILE_SUBCOMMAND, componentize, serve as serve_compiler};
 pub use engine::Profile;
 pub use limits::{Limits, LogLevel, LogLimits};
+pub use log::shown;
 pub use survey::Refusal;

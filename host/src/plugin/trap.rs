@@ -28,7 +28,8 @@ pub(super) fn classify(error: &wasmtime::Error, state: &mut State, limits: &Limi
 fn backtrace(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let named = frames.unwrap_or_default().iter().take(FRAMES_MAX).map(|frame| {
-        let name = frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
+        let index = || format!("function {}", frame.func_index());
+        let name = frame.func_name().map_or_else(index, |name| format!("{:#}", rustc_demangle::demangle(name)));
         format!("at {name}\n")
     });
     named.collect()

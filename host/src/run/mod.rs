@@ -9,6 +9,7 @@ mod upkeep;
 pub use access::Access;
 pub use reset::Reset;
 
+use crate::operator::Stop;
 use crate::plugin::port::Plugin;
 use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, default_cache_directory};
 use crate::record::{Offset, Partition, Topic, TopicPartition, partitions};
@@ -18,7 +19,7 @@ use crate::topology::{Manifest, OffsetReset, Problem, Topology, check_calls, pla
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Server;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
-use crate::worker::{Shared, Worker};
+use crate::worker::{FailureLog, Shared, Worker};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +65,11 @@ pub enum RunError {
         "MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again; run again, but without --input if its file was read to the end: it would be appended once more"
     )]
     Stopped(String),
+    /// Processing stopped at a record, as the node's policy says.
+    #[error(
+        "MS-R003: {0}; mend the plugin, or set on-error = \"skip\" or \"dead-letter\" at the node: nothing of the open transaction was committed, and the record will be processed again at the next run (without --input if its file was read to the end: it would be appended once more)"
+    )]
+    Record(String),
     /// Nothing says where to begin.
     #[error(
         "MS-R005: nothing was committed for {partition}, and auto-offset-reset is \"none\"; set it to \"earliest\" or \"latest\" under [guarantee]"
@@ -102,6 +108,14 @@ pub enum RunError {
         /// Its partitions.
         right_count: i32,
     },
+}
+
+/// Why processing stopped, with its remedy.
+fn stopped(stop: Stop) -> RunError {
+    match stop {
+        Stop::Record { .. } => RunError::Record(stop.to_string()),
+        other => RunError::Stopped(other.to_string()),
+    }
 }
 
 /// A manifest that was checked, and its plugins, admitted.
@@ -242,6 +256,7 @@ impl App {
                     purge_interval: self.manifest.settings.purge_interval,
                     until_end,
                     shared: Arc::clone(shared),
+                    failures: FailureLog::default(),
                 };
                 let thread =
                     std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
@@ -252,10 +267,12 @@ impl App {
         crate::killpoint::pass("workers-started");
         let mut result = Ok(());
         for thread in threads {
-            let ended = thread.map_err(|error| error.to_string()).and_then(|thread| {
-                thread.join().map_err(|_| "a worker panicked".to_owned())?.map_err(|stop| stop.to_string())
-            });
-            result = result.and(ended.map_err(RunError::Stopped));
+            let ended = match thread.map(std::thread::JoinHandle::join) {
+                Ok(Ok(ended)) => ended.map_err(stopped),
+                Ok(Err(_)) => Err(RunError::Stopped("a worker panicked".into())),
+                Err(error) => Err(RunError::Stopped(error.to_string())),
+            };
+            result = result.and(ended);
         }
         result
     }

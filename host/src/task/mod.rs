@@ -10,6 +10,7 @@
 
 mod build;
 mod dead_letter;
+mod failed;
 mod input;
 mod origins;
 mod outbox;
@@ -17,6 +18,7 @@ mod restore;
 mod step;
 
 pub use build::{Assembly, Blueprint};
+pub use failed::{Failed, TOLD_MAX};
 pub use input::{Input, QUEUE_BYTES_MAX};
 pub use origins::Origin;
 use outbox::SinkTopic;
@@ -30,6 +32,7 @@ use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change}
 use crate::store::KeyValueStore;
 use crate::topology::plan::Payload;
 use crate::transport::{Fetched, Transaction};
+use failed::Failures;
 use origins::{Origins, row_of};
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +87,7 @@ pub struct Task {
 }
 
 /// What a turn did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turned {
     /// Input records taken.
     pub records: usize,
@@ -94,6 +97,10 @@ pub struct Turned {
     pub dropped: u64,
     /// Records dead-lettered.
     pub dead_letters: usize,
+    /// Rows that functions failed on and that were skipped or dead-lettered: the first [`TOLD_MAX`].
+    pub failed: Vec<Failed>,
+    /// How many more there were.
+    pub failed_more: usize,
 }
 
 impl Task {
@@ -160,7 +167,7 @@ impl Task {
         if records == 0 {
             return Ok(Turned::default());
         }
-        self.run(false)?;
+        self.run(false).map_err(|stop| self.origins.locate(stop))?;
         self.settle(records, bytes, topics)
     }
 
@@ -269,7 +276,7 @@ impl Task {
             emissions
                 .sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         }
-        let dead_letters = self.write_letters(&mut emissions);
+        let (failures, dead_letters) = self.write_letters(&mut emissions);
         let chosen = std::mem::take(&mut self.effects.chosen);
         let chosen: Vec<usize> =
             chosen.iter().map(|topic| self.outbox.topic(topic, topics)).collect::<Result<_, _>>()?;
@@ -292,14 +299,16 @@ impl Task {
         emissions.clear();
         self.effects.emissions = emissions;
         let dropped = std::mem::take(&mut self.effects.dropped);
-        Ok(Turned { records, bytes, dropped, dead_letters })
+        let (failed, failed_more) = failed::told(failures, &self.origins);
+        Ok(Turned { records, bytes, dropped, dead_letters, failed, failed_more })
     }
 
-    /// Writes the turn's dead letters among its emissions: their topic may be one that sinks write too. Says how many.
-    fn write_letters(&mut self, emissions: &mut Vec<Emission>) -> usize {
-        let mut dead = std::mem::take(&mut self.effects.dead);
+    /// Writes the turn's dead letters among its emissions: their topic may be one that sinks write too. Gives the failures
+    /// of the turn and says how many of them are dead letters.
+    fn write_letters(&mut self, emissions: &mut Vec<Emission>) -> (Failures, usize) {
+        let (mut dead, skipped) = (std::mem::take(&mut self.effects.dead), std::mem::take(&mut self.effects.skipped));
         if dead.is_empty() || self.dead_letter_topic.is_none() {
-            return 0;
+            return (Failures { dead, skipped }, 0);
         }
         let paths = &self.turn.paths;
         dead.sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
@@ -309,7 +318,8 @@ impl Task {
             emissions.push(Emission { to: To::DeadLetters, row });
         }
         emissions.sort_by_key(|emission| emission.row.origin);
-        dead.len()
+        let letters = dead.len();
+        (Failures { dead, skipped }, letters)
     }
 
     /// Hands in everything since the last commit. May be followed by [`Task::committed`] or [`Task::rollback`] only.
@@ -319,7 +329,7 @@ impl Task {
     pub fn hand_in(&mut self, transaction: &mut Transaction, topics: &mut dyn Topics) -> Result<Turned, Stop> {
         self.begin();
         if !crate::fault::is("held-back-is-lost") {
-            self.run(true)?;
+            self.run(true).map_err(|stop| self.origins.locate(stop))?;
         }
         let turned = self.settle(0, 0, topics)?;
         self.outbox.drain(transaction);

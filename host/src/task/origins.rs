@@ -1,5 +1,6 @@
 //! The input records of the turn at hand, for those who ask where a row came from: few do, so that nothing is copied.
 
+use crate::operator::Stop;
 use crate::record::batch::Record;
 use crate::record::{Cell, Chunk, Offset, Path, Row, TopicPartition};
 use std::sync::Arc;
@@ -67,6 +68,21 @@ impl Origins {
         let row = row_of(record, run.chunk, number);
         Some(Origin { partition: run.partition.clone(), offset: record.offset, row })
     }
+
+    /// Where the record with this number was read.
+    pub(super) fn place(&self, number: u32) -> Option<(TopicPartition, Offset)> {
+        self.get(number).map(|origin| (origin.partition, origin.offset))
+    }
+
+    /// Says of a stop at a record where that record was read.
+    pub(super) fn locate(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Record { node, origin, reason, .. } => {
+                Stop::Record { node, origin, input: self.place(origin), reason }
+            }
+            other => other,
+        }
+    }
 }
 
 /// A record of a shared buffer as a row of the turn.
@@ -107,5 +123,12 @@ mod tests {
         let all: Vec<_> = (0..7).map(|number| found(number).expect("a record of the turn")).collect();
         assert_eq!(all, [(0, 13), (0, 14), (1, 10), (0, 15), (0, 16), (0, 17), (0, 18)]);
         assert_eq!(origins.len(), 7);
+        let stop = |origin| Stop::Record { node: "n".into(), origin, input: None, reason: "no".into() };
+        let said = |origins: &Origins| origins.locate(stop(2)).to_string();
+        assert_eq!(said(&origins), "node \"n\" failed on record t-1 at offset 10, and its policy is to stop: no");
+        // What is handed on at a commit comes of no record of the turn: a commit begins without any.
+        origins.clear();
+        let held = "node \"n\" failed on a row that was held back until the commit, and its policy is to stop: no";
+        assert_eq!(said(&origins), held);
     }
 }

@@ -41,6 +41,13 @@ pub struct Settings {
     pub dead_letter_topic: Option<Topic>,
 }
 
+impl Settings {
+    /// The guarantee as the manifest names it.
+    pub const fn guarantee(&self) -> &'static str {
+        if self.exactly_once { "exactly-once" } else { "at-least-once" }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

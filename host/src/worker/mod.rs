@@ -1,6 +1,9 @@
 //! A thread that owns tasks: fetches, turns, commits.
 
+mod failures;
 mod restore;
+
+pub use failures::FailureLog;
 
 use crate::operator::Stop;
 use crate::record::Topic;
@@ -99,6 +102,8 @@ pub struct Worker {
     pub until_end: bool,
     /// What it shares with the others.
     pub shared: Arc<Shared>,
+    /// Where it tells of records that failed.
+    pub failures: FailureLog,
 }
 
 impl Topics for Box<dyn Transport> {
@@ -122,6 +127,7 @@ impl Worker {
     pub fn run(mut self) -> Result<(), Stop> {
         let _alarm = Alarm(Arc::clone(&self.shared));
         let result = self.work();
+        self.failures.end();
         if result.is_err() {
             self.shared.failed.store(true, Ordering::SeqCst);
             self.tasks.iter_mut().for_each(Task::rollback);
@@ -189,6 +195,7 @@ impl Worker {
             crate::killpoint::pass("after-turn");
             progressed |= turned.records > 0;
             self.shared.count(&turned);
+            self.failures.tell(turned);
         }
         Ok(progressed)
     }
@@ -243,8 +250,10 @@ impl Worker {
         for task in &mut self.tasks {
             let turned = task.hand_in(&mut transaction, &mut self.log)?;
             self.shared.count(&turned);
+            self.failures.tell(turned);
             crate::killpoint::pass("one-handed-in");
         }
+        self.failures.catch_up();
         crate::killpoint::pass("handed-in");
         retry(self.number, &self.shared, || self.log.commit(&self.app, &transaction))?;
         crate::killpoint::pass("committed");

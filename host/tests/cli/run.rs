@@ -30,6 +30,12 @@ fn out(at: &Path) -> String {
     prints(at, &["topic", "consume", "out", "-f", "%k=%s,"])
 }
 
+/// The lines of a log: it is JSON where nobody looks.
+fn log(err: &str) -> Vec<serde_json::Value> {
+    let line = |line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
+    err.lines().map(|text| line(text).get("fields").expect("a line has fields").clone()).collect()
+}
+
 #[test]
 fn an_input_streams_while_the_app_runs_and_one_interrupt_ends_it_well() {
     let directory = app();
@@ -69,8 +75,12 @@ fn until_end_waits_for_the_end_of_the_input() {
     let done = run.wait_with_output().expect("it ends");
     let err = String::from_utf8(done.stderr).expect("it is UTF-8");
     assert_eq!(done.status.code(), Some(0), "{err}");
-    let log: serde_json::Value = serde_json::from_str(err.trim()).expect("the log is JSON where nobody looks");
-    assert_eq!((&log["fields"]["message"], &log["fields"]["records"]), (&"stopped".into(), &20_001.into()));
+    let [begun, ended] = log(&err).try_into().expect("a line at the start and one at the end");
+    let running = "running; Ctrl-C ends after a last commit";
+    assert_eq!((&begun["message"], &begun["app"], &begun["topics"]), (&running.into(), &"copy".into(), &"in".into()));
+    assert_eq!((&begun["workers"], &begun["guarantee"]), (&1.into(), &"exactly-once".into()));
+    assert_eq!(begun["data"], ".millstream");
+    assert_eq!((&ended["message"], &ended["records"]), (&"stopped".into(), &20_001.into()));
     let lines = format!("first\n{lines}");
     assert_eq!(prints(at, &["topic", "consume", "out", "-f", "%s\\n"]), lines);
     // Again, with nothing new.

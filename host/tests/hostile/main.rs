@@ -5,6 +5,7 @@
 mod admission;
 mod cache;
 mod compiler;
+mod failures;
 mod folds;
 mod harness;
 mod logs;
