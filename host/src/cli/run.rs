@@ -63,7 +63,7 @@ impl Run {
         let app = self.manifest.load()?;
         let inputs = self.inputs(&app)?;
         let (db, mut log) = open(data, app.manifest.settings.exactly_once)?;
-        app.begin(&mut log)?;
+        app.begin(&db, &mut log)?;
         let workers = usize::from(self.workers);
         let shared = Shared::new(workers);
         stop_on_signals(&shared)?;

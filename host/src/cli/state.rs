@@ -43,6 +43,8 @@ pub(super) enum State {
         limit: Option<usize>,
     },
     /// Delete the local rows of a store, to have it built anew from its changelog at the next run.
+    ///
+    /// Rows of another op or of another layout of states (MS-R010) go from the changelog too.
     Reset {
         #[command(flatten)]
         manifest: Manifest,
@@ -115,9 +117,10 @@ fn reset(manifest: &Manifest, store: &str, yes: bool, data: &Path) -> Result<(),
     let rows = if done.rows == 1 { "1 row".into() } else { format!("{} rows", done.rows) };
     let partitions = partitions(done.partitions);
     let what = if yes { "deleted" } else { "would be deleted" };
-    let after = match done.changelog {
-        Some(changelog) => format!("the next run restores them from {changelog}"),
-        None => "no changelog holds them: they do not come back".into(),
+    let after = match (done.changelog, done.was) {
+        (_, Some(was)) => format!("they are values of {was:?}, go from the changelog too and do not come back"),
+        (Some(changelog), None) => format!("the next run restores them from {changelog}"),
+        (None, None) => "no changelog holds them: they do not come back".into(),
     };
     let how = if yes { "" } else { "; --yes does it" };
     print(&format!("{rows} in {partitions} of {store} {what}; {after}{how}\n"));

@@ -75,6 +75,7 @@ fn blueprint(rows: usize) -> Blueprint {
         docs: String::new(),
         reads: Fields::default(),
         outputs: Vec::new(),
+        state: None,
         stores: Vec::new(),
         params_schema: String::new(),
         properties: Vec::new(),

@@ -11,7 +11,7 @@ use super::lower::{Batch, lend, own, take_back};
 use super::overtime::thread_time;
 use super::port::{
     CallError, Cells, Columns, Description, Failure, Fields, Folded, Instance, Node, Operator, Outcome, Plugin, Reply,
-    Steps,
+    Schema, Steps,
 };
 use super::state::State;
 use super::{trap, wasi};
@@ -303,6 +303,7 @@ fn description(found: wit_plugin::Description) -> Description {
             headers: operator.reads.contains(Wit::HEADERS),
         },
         outputs: operator.outputs,
+        state: operator.state.map(|state| Schema { name: state.name, version: state.version }),
         stores: operator.stores.into_iter().map(|store| store.name).collect(),
         params_schema: operator.params_schema,
         properties: operator.properties,

@@ -158,6 +158,15 @@ pub struct Fields {
     pub headers: bool,
 }
 
+/// Layout of states, as far as the plugin names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Its name.
+    pub name: String,
+    /// Rises with every change of the layout.
+    pub version: u32,
+}
+
 /// One operator that a plugin offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
@@ -171,6 +180,8 @@ pub struct Operator {
     pub reads: Fields,
     /// Names of its outputs; empty: one, called `out`.
     pub outputs: Vec<String>,
+    /// Layout of its states (folds only); none: it says nothing of it.
+    pub state: Option<Schema>,
     /// Stores that it opens.
     pub stores: Vec<String>,
     /// JSON Schema of its parameters; empty: it takes none.

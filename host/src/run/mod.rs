@@ -1,6 +1,7 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod layouts;
 mod plugins;
 mod reset;
 mod topics;
@@ -94,6 +95,18 @@ pub enum RunError {
         /// What the manifest or the topics that are read ask for.
         wanted: i32,
     },
+    /// A store was written by another op, or by another layout of states.
+    #[error(
+        "MS-R010: store {store:?} holds values of {was:?}, which would be misread as {now:?}; go back to what wrote them, name another store, or delete them, in the changelog too, with millstream state reset {store} --yes"
+    )]
+    Layout {
+        /// The store.
+        store: String,
+        /// What its values are.
+        was: String,
+        /// What the app takes them for.
+        now: String,
+    },
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -158,12 +171,13 @@ impl App {
         Ok(Self { manifest, blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins } })
     }
 
-    /// Makes the topics, and notes for each source where it is read from: what is appended from now on will be processed,
-    /// even if reading begins at the end.
+    /// Checks the stores, makes the topics, and notes for each source where it is read from: what is appended from now on
+    /// will be processed, even if reading begins at the end.
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn begin(&self, log: &mut dyn Transport) -> Result<(), RunError> {
+    pub fn begin(&self, db: &Db, log: &mut dyn Transport) -> Result<(), RunError> {
+        self.check_layouts(db, log)?;
         self.make_topics(log)?;
         for subtopology in 0..self.blueprint.plan.subtopologies.len() {
             for source in self.blueprint.sources(subtopology) {
@@ -221,6 +235,7 @@ impl App {
         until_end: bool,
         shared: &Arc<Shared>,
     ) -> Result<(), RunError> {
+        self.check_layouts(db, log)?;
         self.make_topics(log)?;
         let mut tasks: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
         let mut next = 0;

@@ -3,6 +3,7 @@
 use super::{App, RunError, open};
 use crate::record::Topic;
 use crate::store::{KeyValueStore, Local, must_hold_data};
+use crate::transport::{TopicSpec, Transport};
 use std::path::Path;
 
 /// What a reset does, or would do.
@@ -14,11 +15,13 @@ pub struct Reset {
     pub rows: u64,
     /// The changelog from which the rows come back when the app runs next; none: they do not come back.
     pub changelog: Option<Topic>,
+    /// What the rows are, if the app cannot read them: the changelog is emptied too.
+    pub was: Option<String>,
 }
 
 impl App {
-    /// Deletes all local rows of a store if `really`, else only says what there is. Other stores, topics and offsets stay
-    /// as they are.
+    /// Deletes all local rows of a store if `really`, else only says what there is. Rows that the app would misread go from
+    /// the changelog too. Other stores, topics and offsets stay as they are.
     ///
     /// # Errors
     /// If there is no such store, or the data directory cannot be used.
@@ -26,9 +29,13 @@ impl App {
         must_hold_data(data)?;
         let (db, mut log) = open(data, true)?;
         let partitions = self.partitions_of(store, &mut log)?;
+        let partitions = partitions.max(KeyValueStore::held(&db, &self.manifest.app, store)?);
+        let was = self.foreign(store, &db)?;
         let parts = self.blueprint.plan.subtopologies.iter();
         let logged = parts.flat_map(|part| &part.stores).any(|spec| spec.name == store && spec.changelog);
-        let mut reset = Reset { partitions, rows: 0, changelog: logged.then(|| self.blueprint.changelog(store)) };
+        let changelog = self.blueprint.changelog(store);
+        let back = (logged && was.is_none()).then(|| changelog.clone());
+        let mut reset = Reset { partitions, rows: 0, changelog: back, was };
         for partition in 0..partitions {
             let Some(mut store) = KeyValueStore::existing(&db, &self.manifest.app, store, partition)? else { continue };
             // Rows that were never written to a changelog are not in it.
@@ -36,6 +43,12 @@ impl App {
                 reset.changelog = None;
             }
             reset.rows += if really { store.reset()? } else { store.count()? };
+        }
+        if really && reset.was.is_some() {
+            for partition in log.topic(&changelog)?.iter().flat_map(TopicSpec::all_partitions) {
+                let (_, end) = log.bounds(&partition)?;
+                log.delete_records(&partition, end)?;
+            }
         }
         Ok(reset)
     }

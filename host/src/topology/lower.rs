@@ -3,7 +3,7 @@
 use super::ops::Kind;
 use super::plan::{
     CountFormat, Emit, Fold, Input, OnError, Payload, Plan, RepartitionSpec, Step, StepOp, StoreSpec, Subtopology,
-    Target, TransformKind,
+    Target, TransformKind, Values,
 };
 use super::{Node, Topology};
 use crate::record::Topic;
@@ -136,7 +136,11 @@ impl<'a> Lowering<'a> {
     fn fold(&mut self, node: &Node, fold: Fold) -> StepOp {
         let grouped = node.inputs.first().and_then(|(from, _)| self.topology.nodes.get(*from)).map(|from| from.kind);
         let emit = if node.text("emit") == Some("every-update") { Emit::EveryUpdate } else { Emit::OnCommit };
-        let store = self.store(node);
+        let values = match &fold {
+            Fold::Count(format) => Values::Count(*format),
+            Fold::Call(call) => Values::Fold { plugin: call.plugin.clone(), operator: call.operator.clone() },
+        };
+        let store = self.store(node, values);
         StepOp::Fold { fold, store, emit, retract: grouped == Some(Kind::GroupedTable) }
     }
 
@@ -161,18 +165,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn store(&mut self, node: &Node) -> usize {
-        self.stores.push(StoreSpec { name: node.store(), changelog: node.flag("changelog") });
+    fn store(&mut self, node: &Node, values: Values) -> usize {
+        self.stores.push(StoreSpec { name: node.store(), changelog: node.flag("changelog"), values });
         self.stores.len() - 1
     }
 
     fn named_store(&mut self, node: &Node) -> Option<usize> {
-        node.text("store").is_some().then(|| self.store(node))
+        node.text("store").is_some().then(|| self.store(node, Values::Table))
     }
 
     /// A source table is stored if it was asked for, or if a later node needs old values.
     fn table_store(&mut self, index: usize, node: &Node) -> Option<usize> {
-        (node.text("store").is_some() || self.regrouped(index)).then(|| self.store(node))
+        (node.text("store").is_some() || self.regrouped(index)).then(|| self.store(node, Values::Table))
     }
 
     fn readers(&self, index: usize) -> impl Iterator<Item = (usize, &'a Node)> {

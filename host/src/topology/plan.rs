@@ -33,6 +33,24 @@ pub struct StoreSpec {
     pub name: String,
     /// Whether a changelog topic (`<app>-<name>-changelog`) is written.
     pub changelog: bool,
+    /// What its values are.
+    pub values: Values,
+}
+
+/// What the values of a store are: another op would misread them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Values of records.
+    Table,
+    /// Numbers of `count`.
+    Count(CountFormat),
+    /// States of a user's reducer or aggregator.
+    Fold {
+        /// The plugin's name in the manifest.
+        plugin: String,
+        /// The operator's name in the plugin.
+        operator: String,
+    },
 }
 
 /// A topic between two subtopologies, `<app>-<name>-repartition`.

@@ -35,6 +35,7 @@ fn operator(name: &str, kind: &str, schema: &str) -> Operator {
         docs: String::new(),
         reads: Fields::default(),
         outputs: Vec::new(),
+        state: None,
         stores: Vec::new(),
         params_schema: schema.into(),
         properties: Vec::new(),

@@ -143,3 +143,21 @@ fn inputs_that_are_none_are_refused_before_anything_is_made() {
     fails(at, &["run", "--input", "lines=."], 1, &["MS-C013"]);
     assert!(!at.join(".millstream").exists());
 }
+
+#[test]
+fn a_store_of_another_op_is_refused_and_its_reset_says_so() {
+    let directory = app();
+    let at = directory.path();
+    let counts = "[node.keyed]\nop = \"group-by-key\"\nfrom = \"lines\"\n[node.counts]\nop = \"count\"\nfrom = \"keyed\"\nstore = \"Counts\"\nchangelog = true\n";
+    write(at, "millstream.toml", &format!("{COPY}{counts}"));
+    write(at, "input.txt", "a:1\na:2\n");
+    let run = ["run", "--input", "lines=input.txt", "-K", ":", "--until-end"];
+    prints(at, &run);
+    write(at, "millstream.toml", &format!("{COPY}{counts}format = \"text\"\n"));
+    fails(at, &run, 1, &["MS-R010", "Counts", "count long", "count text", "millstream state reset Counts --yes"]);
+    assert_eq!(out(at), "a=1,a=2,", "not even the input was read");
+    let reset = prints(at, &["state", "reset", "Counts", "--yes"]);
+    assert!(reset.contains("values of \"count long\", go from the changelog too"), "{reset}");
+    prints(at, &run);
+    assert_eq!(prints(at, &["state", "get", "Counts", "a", "-f", "%s"]), "2");
+}

@@ -168,7 +168,7 @@ fn what_comes_after_the_beginning_is_processed() {
     let app = app(directory.path(), "latest");
     app.make_topics(&mut log).unwrap();
     append(&mut log, &["before"]);
-    app.begin(&mut log).unwrap();
+    app.begin(&db, &mut log).unwrap();
     // As an input does that is fed while the tasks are being made.
     append(&mut log, &["after"]);
     app.run(&db, &mut log, 1, true, &Shared::new(1)).unwrap();

@@ -33,6 +33,7 @@ impl Native {
             docs: String::new(),
             reads: Fields { key: true, value: true, timestamp: false, headers: false },
             outputs: Vec::new(),
+            state: None,
             stores: Vec::new(),
             params_schema: String::new(),
             properties: Vec::new(),

@@ -1,6 +1,7 @@
 //! The key-value shape: a timestamped value a key.
 
 mod cells;
+mod layout;
 mod local;
 mod range;
 
