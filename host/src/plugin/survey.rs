@@ -51,10 +51,7 @@ pub enum Refusal {
     #[error("MS-P003: the component does not export {PLUGIN}; write it with the millstream SDK")]
     NoPlugin,
     /// It wants what it may not have.
-    #[error(
-        "MS-P004: the component imports {}, which {} not granted; {}",
-        .0.join(", "), if .0.len() == 1 { "is" } else { "are" }, remedy(.0)
-    )]
+    #[error("MS-P004: the component imports {}", imports(.0))]
     Imports(Vec<String>),
     /// It has too many of something.
     #[error("MS-P009: the component has {found} {what}, and {max} are allowed; take it apart into several plugins")]
@@ -68,6 +65,51 @@ pub enum Refusal {
     },
 }
 
+/// Where the contract's own interfaces come from.
+const OWN: &str = "millstream:plugin/";
+
+/// Interfaces of this contract that a later version of the host serves.
+const LATER: [&str; 9] = [
+    "metrics",
+    "context",
+    "random",
+    "state",
+    "timers",
+    "key-value-store",
+    "window-store",
+    "session-store",
+    "versioned-store",
+];
+
+/// What the imports are, why they cannot be had and what to do.
+fn imports(all: &[String]) -> String {
+    let (own, foreign): (Vec<String>, Vec<String>) = all.iter().cloned().partition(|import| import.starts_with(OWN));
+    let (mut what, mut remedies) = (Vec::new(), Vec::new());
+    if !foreign.is_empty() {
+        let are = if foreign.len() == 1 { "is" } else { "are" };
+        what.push(format!("{}, which {are} not granted", foreign.join(", ")));
+        remedies.push(remedy(&foreign));
+    }
+    if !own.is_empty() {
+        what.push(format!("{}, which this version of the host does not serve yet", own.join(", ")));
+        remedies.push(own_remedy(&own));
+    }
+    format!("{}; {}", what.join(", and "), remedies.join(", and "))
+}
+
+/// What an author can do without interfaces of the contract.
+fn own_remedy(imports: &[String]) -> &'static str {
+    let later = |import: &String| {
+        let name = import.strip_prefix(OWN).and_then(|name| name.strip_suffix("@0.1.0"));
+        name.is_some_and(|name| LATER.contains(&name))
+    };
+    if imports.iter().all(later) {
+        "leave out what needs it: metrics, record context, randomness, stores and timers of processors come later"
+    } else {
+        "build the plugin with the SDK of this version"
+    }
+}
+
 /// What an author can do without the imports.
 fn remedy(imports: &[String]) -> &'static str {
     let wants = |package: &str| imports.iter().any(|import| import.starts_with(package));
@@ -79,8 +121,11 @@ fn remedy(imports: &[String]) -> &'static str {
         "plugins have no clock: a record's timestamp is its time"
     } else if wants("wasi:random/") {
         "plugins have no randomness, so that a replay gives the same records: derive it from the record"
-    } else {
+    } else if wants("wasi:") {
         "leave out what needs it, or build the plugin for wasm32-unknown-unknown"
+    } else {
+        // A component for that target imports nothing of WASI: it is built for it already.
+        "leave out what needs it"
     }
 }
 
@@ -207,5 +252,25 @@ mod tests {
             refusal.contains("wasi:sockets/tcp@0.2.6, which are not granted; plugins have no network"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn tells_what_comes_later_from_what_never_does() {
+        let said =
+            |imports: &[&str]| Refusal::Imports(imports.iter().map(|import| (*import).into()).collect()).to_string();
+        for name in LATER {
+            let import = format!("{OWN}{name}@0.1.0");
+            let expected =
+                format!("imports {import}, which this version of the host does not serve yet; leave out what");
+            let found = said(&[&import]);
+            assert!(found.contains(&expected) && found.ends_with("come later"), "{found}");
+        }
+        let newer = said(&["millstream:plugin/log@0.2.0"]);
+        assert!(newer.ends_with("does not serve yet; build the plugin with the SDK of this version"), "{newer}");
+        let mixed = said(&["wasi:sockets/tcp@0.2.6", "millstream:plugin/metrics@0.1.0"]);
+        assert!(mixed.contains("tcp@0.2.6, which is not granted, and millstream:plugin/metrics@0.1.0"), "{mixed}");
+        assert!(mixed.contains("; plugins have no network: ") && mixed.ends_with("come later"), "{mixed}");
+        assert!(said(&["wasi:io/poll@0.3.0"]).ends_with("or build the plugin for wasm32-unknown-unknown"));
+        assert!(said(&["env:host/odd"]).ends_with("is not granted; leave out what needs it"));
     }
 }

@@ -25,7 +25,7 @@ pub fn check_calls<'a>(
                 let names: Vec<&str> = operators.iter().map(|operator| operator.name.as_str()).collect();
                 let remedy = if near.is_empty() { format!("it has {}", names.join(", ")) } else { near };
                 let what = format!("plugin {:?} has no operator {:?}", call.plugin, call.operator);
-                problems.push(Problem::new("MS-T015", node.line, what, remedy));
+                problems.push(Problem::new("MS-T015", node.line_of("call"), what, remedy));
                 continue;
             };
             let kinds = wanted(topology, node);
@@ -40,14 +40,15 @@ pub fn check_calls<'a>(
                 );
                 problems.push(Problem::new(
                     "MS-T016",
-                    node.line,
+                    node.line_of("call"),
                     what,
                     "call another operator, or use the op that fits it",
                 ));
             } else if let Err(reason) = check_params(operator, &call.params) {
                 let what =
                     format!("{}.{} does not take the parameters {}: {reason}", call.plugin, call.operator, call.params);
-                problems.push(Problem::new("MS-T017", node.line, what, "see millstream plugin inspect for the schema"));
+                let line = node.line_of("params");
+                problems.push(Problem::new("MS-T017", line, what, "see millstream plugin inspect for the schema"));
             }
         }
     }

@@ -42,6 +42,9 @@ impl Topology {
         for index in 0..specs.len() {
             checker.visit(index, &mut Vec::new());
         }
+        if let Some((policy, line)) = &settings.on_error {
+            checker.policy_named(policy, *line);
+        }
         checker.check_stores();
         checker.check_internal(app);
         let Checker { mut problems, nodes, .. } = checker;
@@ -146,8 +149,9 @@ impl<'a> Checker<'a> {
         };
         let name = value.as_str().unwrap_or_default();
         let found = ops::find(name);
-        if found.is_none() && ops::LATER.contains(&name) {
-            self.problem("MS-T008", *line, format!("op {name:?} is not supported yet"), "see README.md for what is");
+        if let Some(later) = ops::later(name).filter(|_| found.is_none()) {
+            let remedy = format!("it will be called {later}; see README.md for what is supported");
+            self.problem("MS-T008", *line, format!("op {name:?} is not supported yet"), remedy);
         } else if found.is_none() {
             let near = nearest(name, ops::names());
             let remedy =
@@ -288,27 +292,28 @@ impl<'a> Checker<'a> {
     fn policy(&mut self, spec: &NodeSpec) -> OnError {
         let letters = self.settings.dead_letter_topic.is_some();
         let field = spec.fields.get("on-error").map(|(value, line)| (value.as_str().unwrap_or_default(), *line));
-        let (text, line) = match (field, &self.settings.on_error) {
-            (Some((text, line)), _) => (text, line),
-            (None, Some(text)) => (text.as_str(), spec.line),
-            (None, None) => return if letters { OnError::DeadLetter } else { OnError::Stop },
-        };
-        match text {
-            "stop" | "LogAndFailProcessingExceptionHandler" => OnError::Stop,
-            "skip" => OnError::Skip,
-            "dead-letter" | "LogAndContinueProcessingExceptionHandler" if letters => OnError::DeadLetter,
-            "LogAndContinueProcessingExceptionHandler" => OnError::Skip,
-            "dead-letter" => {
-                let what = "records are to be dead-lettered, but there is no topic for them".into();
-                self.problem("MS-T013", line, what, "add [errors] dead-letter-topic = \"dead-letters\"");
-                OnError::DeadLetter
-            }
-            other => {
-                let what = format!("{other:?} is no policy for errors");
-                self.problem("MS-T003", line, what, "write \"dead-letter\", \"skip\" or \"stop\"");
-                OnError::Stop
-            }
+        match (field, &self.settings.on_error) {
+            (Some((text, line)), _) => self.policy_named(text, line),
+            // What is wrong with it was said once, for all nodes.
+            (None, Some((text, _))) => policy(text, letters).unwrap_or(OnError::Stop),
+            (None, None) if letters => OnError::DeadLetter,
+            (None, None) => OnError::Stop,
         }
+    }
+
+    /// A policy by its name; says if there is none, or if it lacks the topic that it needs.
+    fn policy_named(&mut self, text: &str, line: usize) -> OnError {
+        let letters = self.settings.dead_letter_topic.is_some();
+        let Some(found) = policy(text, letters) else {
+            let what = format!("{text:?} is no policy for errors");
+            self.problem("MS-T003", line, what, "write \"dead-letter\", \"skip\" or \"stop\"");
+            return OnError::Stop;
+        };
+        if found == OnError::DeadLetter && !letters {
+            let what = "records are to be dead-lettered, but there is no topic for them".into();
+            self.problem("MS-T013", line, what, "add [errors] dead-letter-topic = \"dead-letters\"");
+        }
+        found
     }
 
     fn check_stores(&mut self) {
@@ -362,6 +367,17 @@ impl<'a> Checker<'a> {
             self.problem("MS-T018", line, what, "read it once, and let several nodes name that source in from");
         }
     }
+}
+
+/// The policy of this name, in our words or in Kafka Streams'.
+fn policy(text: &str, letters: bool) -> Option<OnError> {
+    Some(match text {
+        "stop" | "LogAndFailProcessingExceptionHandler" => OnError::Stop,
+        "LogAndContinueProcessingExceptionHandler" if !letters => OnError::Skip,
+        "dead-letter" | "LogAndContinueProcessingExceptionHandler" => OnError::DeadLetter,
+        "skip" => OnError::Skip,
+        _ => return None,
+    })
 }
 
 /// Ids and tables of a split's branches.

@@ -35,8 +35,8 @@ pub struct Settings {
     pub purge_interval: Duration,
     /// Where a source is read from when nothing is known of where it was read to, or that is gone.
     pub auto_offset_reset: OffsetReset,
-    /// Policy of nodes that name none.
-    pub on_error: Option<String>,
+    /// Policy of nodes that name none, and its line.
+    pub on_error: Option<(String, usize)>,
     /// Where dead letters go.
     pub dead_letter_topic: Option<Topic>,
 }
@@ -158,7 +158,7 @@ impl Manifest {
 
     fn errors(&mut self, field: &Field<'_>, problems: &mut Vec<Problem>) {
         match (field.name, field.text()) {
-            ("on-error", Some(policy)) => self.settings.on_error = Some(policy.into()),
+            ("on-error", Some(policy)) => self.settings.on_error = Some((policy.into(), field.line)),
             ("dead-letter-topic", Some(topic)) if Topic::is_legal(topic) => {
                 self.settings.dead_letter_topic = Some(Topic::new(topic));
             }

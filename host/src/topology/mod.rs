@@ -79,6 +79,12 @@ impl Node {
         self.fields.get(field)?.0.as_str()
     }
 
+    /// Where a field stands; without it the call that it belongs to, or the branches of a split.
+    fn line_of(&self, field: &str) -> usize {
+        let found = [field, "call", "branches"].into_iter().find_map(|field| self.fields.get(field));
+        found.map_or(self.line, |(_, line)| *line)
+    }
+
     /// The name of its store, if it keeps one: what it says, or one made from its own.
     fn store(&self) -> String {
         self.text("store").map_or_else(|| format!("{}-store", self.name), str::to_owned)

@@ -112,23 +112,53 @@ pub(super) const TO: Op = op(
     (&["extract-topic"], &["extract-topic"]),
 );
 
-/// Ops of Kafka Streams that this version does not have yet.
-pub(super) const LATER: [&str; 14] = [
-    "global-table",
-    "store",
-    "process",
-    "process-values",
-    "cogroup",
-    "window",
-    "suppress",
-    "stream-stream-join",
-    "stream-table-join",
-    "stream-global-join",
-    "table-table-join",
-    "fk-join",
-    "foreach",
-    "print",
+/// Words of Kafka Streams for what this version does not have yet, each with the op that it will be.
+const LATER: [(&str, &str); 28] = [
+    ("global-table", "global-table"),
+    ("store", "store"),
+    ("add-state-store", "store"),
+    ("state-store", "store"),
+    ("process", "process"),
+    ("processor", "process"),
+    ("transform", "process"),
+    ("flat-transform", "process"),
+    ("process-values", "process-values"),
+    ("transform-values", "process-values"),
+    ("flat-transform-values", "process-values"),
+    ("cogroup", "cogroup"),
+    ("window", "window"),
+    ("windowed-by", "window"),
+    ("suppress", "suppress"),
+    ("join", JOIN),
+    ("inner-join", JOIN),
+    ("left-join", JOIN),
+    ("outer-join", JOIN),
+    ("stream-stream-join", "stream-stream-join"),
+    ("stream-table-join", "stream-table-join"),
+    ("stream-global-join", "stream-global-join"),
+    ("table-table-join", "table-table-join"),
+    ("fk-join", "fk-join"),
+    ("foreign-key-join", "fk-join"),
+    ("foreach", "foreach"),
+    ("for-each", "foreach"),
+    ("print", "print"),
 ];
+
+/// A join says what it joins.
+const JOIN: &str = "stream-stream-join, stream-table-join, stream-global-join, table-table-join or fk-join";
+
+/// What a word of Kafka Streams (in its own spelling too: `windowedBy`) will be called when this version's successors
+/// have it; none: it is no such word.
+pub(super) fn later(word: &str) -> Option<&'static str> {
+    let mut kebab = String::with_capacity(word.len());
+    for letter in word.chars() {
+        if letter.is_ascii_uppercase() {
+            kebab.push('-');
+        }
+        kebab.push(if letter == '_' { '-' } else { letter.to_ascii_lowercase() });
+    }
+    LATER.iter().find(|(known, _)| *known == kebab.trim_start_matches('-')).map(|(_, name)| *name)
+}
 
 /// Fields of ops that exist which this version does not have yet.
 pub(super) const LATER_FIELDS: [&str; 4] = ["history_ms", "retention_ms", "timestamp_extractor", "grace_ms"];

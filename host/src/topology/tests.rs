@@ -88,13 +88,13 @@ const BREAKS: [Break<'_>; 30] = [
     ("from = \"by-word\"", "from = \"words\"", "MS-T010", 18, "group it first"),
     ("call = \"words.split\"", "call = \"split\"", "MS-T011", 11, "write plugin.operator"),
     ("call = \"words.split\"", "call = \"word.split\"", "MS-T012", 11, "did you mean \"words\"?"),
-    ("call = \"words.split\"", "call = \"words.splits\"", "MS-T015", 8, "did you mean \"split\"?"),
-    ("call = \"words.split\"", "call = \"words.word-as-key\"", "MS-T016", 8, "is of kind \"select-key\""),
+    ("call = \"words.split\"", "call = \"words.splits\"", "MS-T015", 11, "did you mean \"split\"?"),
+    ("call = \"words.split\"", "call = \"words.word-as-key\"", "MS-T016", 11, "is of kind \"select-key\""),
     (
         "call = \"words.split\"",
         "call = \"words.split\"\nparams = { lower-case = 1 }",
         "MS-T017",
-        8,
+        12,
         "does not take the parameters",
     ),
     ("store = \"CountStore\"", "emit = \"never\"", "MS-T003", 19, "\"every-update\" or \"on-commit\""),
@@ -136,6 +136,51 @@ fn every_fault_has_its_code_line_and_remedy() {
         let said = format!("{} {}", problem.what, problem.remedy);
         assert!(said.contains(words), "{said:?} does not say {words:?}");
         assert!(!problem.remedy.is_empty());
+    }
+}
+
+/// Words that somebody who knows Kafka Streams tries are no typos of others.
+#[test]
+fn what_comes_later_is_told_from_a_typo() {
+    let words = [
+        ("join", "stream-table-join"),
+        ("leftJoin", "stream-table-join"),
+        ("outer-join", "stream-stream-join"),
+        ("windowed-by", "called window;"),
+        ("windowedBy", "called window;"),
+        ("windowed_by", "called window;"),
+        ("suppress", "called suppress;"),
+        ("process", "called process;"),
+        ("transform", "called process;"),
+        ("transformValues", "called process-values;"),
+        ("cogroup", "called cogroup;"),
+        ("globalTable", "called global-table;"),
+    ];
+    for (word, remedy) in words {
+        let found = problems(&SOUND.replace("op = \"count\"", &format!("op = {word:?}")));
+        let [problem] = &found[..] else { panic!("{word}: {found:?}") };
+        assert_eq!((problem.code.as_ref(), problem.line), ("MS-T008", 17), "{problem:?}");
+        assert!(problem.remedy.contains(remedy), "{problem:?}");
+    }
+    for word in ["mapValues", "joined-by", "-"] {
+        let found = problems(&SOUND.replace("op = \"count\"", &format!("op = {word:?}")));
+        assert_eq!(found.iter().map(|problem| problem.code.as_ref()).collect::<Vec<_>>(), ["MS-T007"], "{word}");
+    }
+}
+
+/// What is wrong in [errors] is wrong once, and there, however many nodes go by it.
+#[test]
+fn the_policy_of_all_is_checked_once_where_it_stands() {
+    let cases = [
+        ("on-error = \"ignore\"", vec![("MS-T003", 25)]),
+        ("on-error = \"dead-letter\"", vec![("MS-T013", 25)]),
+        ("on-error = \"dead-letter\"\ndead-letter-topic = \"letters\"", vec![]),
+        ("on-error = \"LogAndContinueProcessingExceptionHandler\"", vec![]),
+    ];
+    for (policy, expected) in cases {
+        let found = problems(&format!("{SOUND}[errors]\n{policy}\n"));
+        let told: Vec<_> = found.iter().map(|problem| (problem.code.as_ref(), problem.line)).collect();
+        assert_eq!(told, expected, "{policy}");
     }
 }
 

@@ -57,7 +57,7 @@ impl Case {
             (Some("continue"), None) => "skip",
             _ => "stop",
         };
-        let settings = Settings { on_error: Some(policy.into()), dead_letter_topic: topic, ..Settings::default() };
+        let settings = Settings { on_error: Some((policy.into(), 0)), dead_letter_topic: topic, ..Settings::default() };
         let plugin = PluginSpec { params: json!({}), ..PluginSpec::default() };
         let plugins = BTreeMap::from([("conformance".to_owned(), plugin)]);
         let nodes = self.json["topology"]["nodes"].as_array().cloned().unwrap_or_default();
