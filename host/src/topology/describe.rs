@@ -1,6 +1,7 @@
 //! A plan for people and tools.
 
 use super::plan::{Plan, Step, StepOp, Subtopology, Target};
+use crate::record::Topic;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -87,9 +88,15 @@ fn what(part: &Subtopology, step: &Step) -> (&'static str, String) {
 }
 
 fn mermaid(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    let topics = topics(plan);
+    let id = |topic: &Topic| topics.iter().position(|known| *known == topic).unwrap_or_default();
     writeln!(out, "flowchart TD")?;
+    // Names are labels only: some of them (end, graph) are words of Mermaid's own.
+    for (number, topic) in topics.iter().enumerate() {
+        writeln!(out, "  t{number}[(\"{topic}\")]")?;
+    }
     for (number, part) in plan.subtopologies.iter().enumerate() {
-        writeln!(out, "  subgraph s{number} [Sub-topology {number}]")?;
+        writeln!(out, "  subgraph s{number} [\"Sub-topology {number}\"]")?;
         for (index, step) in part.steps.iter().enumerate() {
             writeln!(out, "    s{number}n{index}[\"{}\"]", step.name)?;
         }
@@ -101,15 +108,29 @@ fn mermaid(plan: &Plan, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  end")?;
         for (index, step) in part.steps.iter().enumerate() {
             match &step.op {
-                StepOp::Source { topic, .. } => writeln!(out, "  {topic}[({topic})] --> s{number}n{index}")?,
+                StepOp::Source { topic, .. } => writeln!(out, "  t{} --> s{number}n{index}", id(topic))?,
                 StepOp::Sink { target: Target::Topic(topic) | Target::Repartition { topic, .. } } => {
-                    writeln!(out, "  s{number}n{index} --> {topic}[({topic})]")?;
+                    writeln!(out, "  s{number}n{index} --> t{}", id(topic))?;
                 }
                 _ => {}
             }
         }
     }
     Ok(())
+}
+
+/// The topics that are read or written, each once, in the order of the steps.
+fn topics(plan: &Plan) -> Vec<&Topic> {
+    let mut topics: Vec<&Topic> = Vec::new();
+    for step in plan.subtopologies.iter().flat_map(|part| &part.steps) {
+        if let StepOp::Source { topic, .. }
+        | StepOp::Sink { target: Target::Topic(topic) | Target::Repartition { topic, .. } } = &step.op
+            && !topics.contains(&topic)
+        {
+            topics.push(topic);
+        }
+    }
+    topics
 }
 
 fn dot(plan: &Plan, out: &mut String) -> std::fmt::Result {

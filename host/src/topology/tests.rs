@@ -251,7 +251,9 @@ Topologies:
 #[test]
 fn is_drawn_with_topics_as_nodes() {
     let mermaid = describe(&planned(), Format::Mermaid);
-    assert!(mermaid.starts_with("flowchart TD\n"), "{mermaid}");
+    let topics = ["  t0[(\"lines\")]", "  t1[(\"wordcount-by-word-repartition\")]", "  t2[(\"counts\")]"];
+    assert!(mermaid.starts_with(&format!("flowchart TD\n{}\n", topics.join("\n"))), "{mermaid}");
+    assert!(mermaid.contains("\n  t0 --> s0n0\n") && mermaid.contains(" --> t2\n"), "{mermaid}");
     let dot = describe(&planned(), Format::Dot);
     assert!(dot.starts_with("digraph \"wordcount\" {\n") && dot.ends_with("}\n"), "{dot}");
     let json: Value = serde_json::from_str(&describe(&planned(), Format::Json)).expect("it is JSON");
