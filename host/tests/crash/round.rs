@@ -70,8 +70,6 @@ pub(crate) struct Round {
 const COMPARED_MIN: u32 = 12_000;
 /// Every so many kills the state right after the kill is verified.
 const VERIFY_EVERY: usize = 4;
-/// Longest time until a kill from outside: about a start and some dozen commits.
-const ANY_TIME_MICROSECONDS: u64 = 400_000;
 
 impl Round {
     pub(crate) fn new(seed: u64, fault: Option<&'static str>) -> Self {
@@ -128,9 +126,9 @@ impl Round {
     }
 
     /// Kills the host from outside, at any time. Says whether there was still something to do.
-    pub(crate) fn kill_at_any_time(&mut self) {
+    pub(crate) fn kill_at_any_time(&mut self, within_microseconds: u64) {
         let rows = self.random.among(2, 8).to_string();
-        let time = Duration::from_micros(self.random.among(0, ANY_TIME_MICROSECONDS));
+        let time = Duration::from_micros(self.random.among(0, within_microseconds));
         let environment = [("MILLSTREAM_TURN_ROWS", &*rows)];
         let mut host = child::start(&self.place, &["run", "--until-end", "--workers", "2"], &environment);
         // The time is the fault itself; nothing waits for anything here.
