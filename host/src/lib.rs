@@ -3,6 +3,7 @@
 //! The rooms, in the order in which a record meets them; ARCHITECTURE.md is the map.
 
 pub mod cli;
+pub mod config;
 pub mod driver;
 pub mod fault;
 pub mod killpoint;

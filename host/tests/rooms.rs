@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// A word and the rooms (paths below `src/`) that may name it.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 12] = [
     ("rocksdb::", &["store/"]),
     ("wasmtime::", &["plugin/"]),
     ("wasmparser::", &["plugin/"]),
@@ -17,6 +17,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("crate::cli", &["cli/", "main.rs"]),
     ("crate::run", &["cli/", "main.rs"]),
     ("crate::driver", &["cli/"]),
+    ("crate::config", &["cli/", "run/"]),
 ];
 
 /// Rooms that decide what happens to records: they see ports, never what is behind them.

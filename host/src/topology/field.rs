@@ -1,11 +1,12 @@
-//! Keys and values of a manifest, each with its line.
+//! Keys and values of a manifest or configuration, each with its line.
 
 use super::Problem;
 use super::problem::nearest;
 use serde_json::Value;
 use std::ops::Range;
 use std::time::Duration;
-use toml::de::DeValue;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// A duration: a number and `ms`, `s`, `m`, `h` or `d`.
 pub fn duration(text: &str) -> Option<Duration> {
@@ -36,33 +37,63 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(scale)
 }
 
+/// A text of TOML.
+pub(crate) struct Document<'a> {
+    reader: Reader<'a>,
+    table: Spanned<DeTable<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a text, or says where it is no TOML.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
+        let reader = Reader { text };
+        let table = DeTable::parse(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| reader.line(&span));
+            Problem::new("MS-T001", line, error.message().to_owned(), "mend the TOML at this line")
+        })?;
+        Ok(Self { reader, table })
+    }
+
+    /// Its sections and keys.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let reader = self.reader;
+        self.table.get_ref().iter().map(move |(key, value)| Field {
+            name: key.get_ref(),
+            line: reader.line(&key.span()),
+            value: value.get_ref(),
+            reader,
+        })
+    }
+}
+
 /// The text that fields stand in.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
-    pub(super) text: &'a str,
+pub(crate) struct Reader<'a> {
+    text: &'a str,
 }
 
 impl Reader<'_> {
-    pub(super) fn line(self, span: &Range<usize>) -> usize {
+    fn line(self, span: &Range<usize>) -> usize {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
 }
 
 /// A key and its value.
-pub(super) struct Field<'a> {
-    pub(super) name: &'a str,
-    pub(super) line: usize,
-    pub(super) value: &'a DeValue<'a>,
-    pub(super) reader: Reader<'a>,
+#[derive(Clone, Copy)]
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) line: usize,
+    value: &'a DeValue<'a>,
+    reader: Reader<'a>,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn text(&self) -> Option<&'a str> {
+    pub(crate) fn text(&self) -> Option<&'a str> {
         self.value.as_str()
     }
 
-    pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let reader = self.reader;
         let table = self.value.as_table().into_iter().flatten();
         table.map(move |(key, value)| Field {
@@ -74,12 +105,12 @@ impl<'a> Field<'a> {
     }
 
     /// The named tables of a section.
-    pub(super) fn entries(&self, problems: &mut Vec<Problem>, mut each: impl FnMut(&Field<'a>, &mut Vec<Problem>)) {
-        if self.value.as_table().is_none() {
+    pub(crate) fn entries(&self, problems: &mut Vec<Problem>, mut each: impl FnMut(&Field<'a>, &mut Vec<Problem>)) {
+        if !self.is_table() {
             return problems.push(self.wrong("named tables, each headed by a line like [node.lines]"));
         }
         for entry in self.fields() {
-            if entry.value.as_table().is_some() {
+            if entry.is_table() {
                 each(&entry, problems);
             } else {
                 problems.push(entry.wrong("a table of its own"));
@@ -87,16 +118,25 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// The same value by another name.
+    pub(crate) fn called(self, name: &'a str) -> Self {
+        Self { name, ..self }
+    }
+
+    pub(crate) fn is_table(&self) -> bool {
+        self.value.as_table().is_some()
+    }
+
+    pub(crate) fn json(&self) -> Value {
         json(self.value)
     }
 
-    pub(super) fn wrong(&self, wanted: &str) -> Problem {
+    pub(crate) fn wrong(&self, wanted: &str) -> Problem {
         let what = format!("{:?} cannot be {}", self.name, self.json());
         Problem::new("MS-T003", self.line, what, format!("write {wanted}"))
     }
 
-    pub(super) fn unknown(&self, known: &[&str]) -> Problem {
+    pub(crate) fn unknown(&self, known: &[&str]) -> Problem {
         let near = nearest(self.name, known.iter().copied());
         let remedy = if near.is_empty() { format!("one of {}", known.join(", ")) } else { near };
         Problem::new("MS-T002", self.line, format!("unknown key {:?}", self.name), remedy)

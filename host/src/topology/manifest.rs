@@ -1,13 +1,12 @@
 //! `millstream.toml`: from text to specs, every problem with its line.
 
-use super::field::{Field, Reader, duration};
+use super::field::{Document, Field, duration};
 use super::plugin_spec::{PluginSpec, plugin_spec};
 use super::topic::Wrong;
 use super::{NodeSpec, OffsetReset, Problem, TopicSettings};
 use crate::record::Topic;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use toml::de::DeTable;
 
 /// A manifest that could be read; [`super::Topology::check`] says whether its nodes make sense.
 #[derive(Clone, Debug, Default)]
@@ -70,15 +69,10 @@ impl Manifest {
     /// # Errors
     /// All that is wrong with its shape.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let reader = Reader { text };
-        let table = DeTable::parse(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| reader.line(&span));
-            vec![Problem::new("MS-T001", line, error.message().to_owned(), "mend the TOML at this line")]
-        })?;
+        let document = Document::parse(text).map_err(|problem| vec![problem])?;
         let mut manifest = Self::default();
         let mut problems = Vec::new();
-        for (key, value) in table.get_ref() {
-            let field = Field { name: key.get_ref(), line: reader.line(&key.span()), value: value.get_ref(), reader };
+        for field in document.fields() {
             manifest.section(&field, &mut problems);
         }
         if manifest.app.is_empty() {

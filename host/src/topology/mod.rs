@@ -19,10 +19,12 @@ mod topic;
 pub use calls::check_calls;
 pub use describe::{Format, describe};
 pub use field::duration;
+pub(crate) use field::{Document, Field};
 pub use lower::plan;
 pub use manifest::{Manifest, Settings};
 pub use ops::Kind;
 pub use plugin_spec::PluginSpec;
+pub(crate) use problem::nearest;
 pub use problem::{Problem, render};
 pub use topic::{OffsetReset, TopicSettings};
 

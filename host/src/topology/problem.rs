@@ -47,7 +47,7 @@ pub fn render(problems: &[Problem], manifest: &str, path: &str, colours: bool) -
 }
 
 /// The name among `known` that is nearest to `name`, as a question; empty if none is near.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     match near {
         Some((distance, known)) if distance <= 2.max(name.len() / 3) => format!("did you mean {known:?}?"),
