@@ -41,18 +41,29 @@ pub fn partition_for(key: Option<&[u8]>, input: Partition, partitions: i32) -> P
 mod tests {
     use super::*;
 
-    /// Values of Java's `Utils.murmur2`, from Kafka's own unit test.
+    /// Counts of partitions in the fixture.
+    const COUNTS: [i32; 4] = [1, 3, 12, 100];
+
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        key: String,
+        murmur2: i32,
+        partitions: [i32; 4],
+    }
+
+    /// What Kafka's own classes answered: `tests/fixtures/partitioner`.
     #[test]
     fn agrees_with_java() {
-        for (key, hash) in [
-            ("21", -973_932_308),
-            ("foobar", -790_332_482),
-            ("a-little-bit-long-string", -985_981_536),
-            ("a-little-bit-longer-string", -1_486_304_829),
-            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-            ("abc", 479_470_107),
-        ] {
-            assert_eq!(murmur2(key.as_bytes()), hash, "{key}");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/partitioner/keys.jsonl");
+        let text = std::fs::read_to_string(file).expect("the fixture is there");
+        let asked = text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+        let asked: Vec<Asked> = asked.collect();
+        assert!(asked.len() >= 190, "{} keys", asked.len());
+        for Asked { key, murmur2: hash, partitions } in asked {
+            let bytes = crate::record::hex::decode(&key).expect("hexadecimal digits");
+            assert_eq!(murmur2(&bytes), hash, "{key}");
+            let ours = COUNTS.map(|count| partition_for(Some(&bytes), Partition::new(5), count).get());
+            assert_eq!(ours, partitions, "{key}");
         }
     }
 
