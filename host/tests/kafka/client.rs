@@ -1,0 +1,195 @@
+//! A small Kafka client for tests: topics, records of any isolation, offsets of a group.
+
+use crate::await_some;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList, error::KafkaError};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the broker may take for one answer before the test fails.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A record as tests write and compare it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Its partition.
+    pub(crate) partition: i32,
+    /// Its offset; the broker chooses it.
+    pub(crate) offset: i64,
+    /// Its key.
+    pub(crate) key: Option<Vec<u8>>,
+    /// Its value.
+    pub(crate) value: Option<Vec<u8>>,
+    /// Its timestamp.
+    pub(crate) timestamp: i64,
+    /// Its headers.
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// Kafka's `isolation.level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// What was committed.
+    Committed,
+    /// What was written, aborted or not.
+    Uncommitted,
+}
+
+/// A connection to a broker.
+pub(crate) struct Client {
+    bootstrap: String,
+    admin: AdminClient<DefaultClientContext>,
+    producer: BaseProducer,
+}
+
+impl Client {
+    /// Connects when it is first used.
+    pub(crate) fn to(bootstrap: &str) -> Self {
+        let config = base(bootstrap);
+        Self {
+            bootstrap: bootstrap.into(),
+            admin: config.create().expect("a client"),
+            producer: config.create().expect("a client"),
+        }
+    }
+
+    /// Nodes that the cluster knows of.
+    pub(crate) fn nodes(&self) -> usize {
+        let metadata = self.producer.client().fetch_metadata(None, ANSWER);
+        metadata.map_or(0, |metadata| metadata.brokers().len())
+    }
+
+    /// All topics with their numbers of partitions, Kafka's own left out.
+    pub(crate) fn topics(&self) -> BTreeMap<String, usize> {
+        let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
+        let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
+        topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect()
+    }
+
+    /// Makes a topic, as many replicas as the broker's default says, and waits until it can be used.
+    pub(crate) fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
+        let made = pollster::block_on(self.admin.create_topics([&new], &AdminOptions::new()));
+        made.expect("the broker answers").remove(0).expect("the topic is made");
+        await_some("a new topic is there", || self.topics().contains_key(name).then_some(()));
+    }
+
+    /// Settings of a topic.
+    pub(crate) fn settings(&self, topic: &str) -> BTreeMap<String, String> {
+        let what = ResourceSpecifier::Topic(topic);
+        let found = pollster::block_on(self.admin.describe_configs([&what], &AdminOptions::new()));
+        let found = found.expect("the broker answers").remove(0).expect("the topic is there");
+        found.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    }
+
+    /// Appends records and waits until the broker has them all.
+    pub(crate) fn produce(&self, topic: &str, records: &[Record]) {
+        send(&self.producer, topic, records);
+        self.producer.flush(ANSWER).expect("the broker takes the records");
+    }
+
+    /// A producer of transactions.
+    pub(crate) fn transactional(&self, id: &str) -> BaseProducer {
+        let producer: BaseProducer = base(&self.bootstrap).set("transactional.id", id).create().expect("a client");
+        producer.init_transactions(ANSWER).expect("the broker answers");
+        producer
+    }
+
+    /// All records of a topic up to its end, in the order of each partition.
+    pub(crate) fn read(&self, topic: &str, isolation: Isolation) -> Vec<Record> {
+        let consumer = self.consumer("tests", isolation);
+        let partitions = *self.topics().get(topic).unwrap_or_else(|| panic!("there is no topic {topic}"));
+        let mut list = TopicPartitionList::new();
+        for partition in (0..).take(partitions) {
+            list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+        }
+        consumer.assign(&list).expect("partitions can be read");
+        let (mut records, mut ended) = (Vec::new(), 0);
+        while ended < partitions {
+            match consumer.poll(ANSWER).expect("the broker answers") {
+                Ok(message) => records.push(record(&message)),
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("{topic} cannot be read: {error}"),
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// First offset and end of a partition: the high watermark, or for what is committed the last stable offset.
+    pub(crate) fn bounds(&self, topic: &str, partition: i32, isolation: Isolation) -> (i64, i64) {
+        let consumer = self.consumer("tests", isolation);
+        consumer.fetch_watermarks(topic, partition, ANSWER).expect("the broker answers")
+    }
+
+    /// Where a group goes on reading a partition.
+    pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        self.positions(group).find(topic, partition)
+    }
+
+    /// What asks for a group's offsets, again and again over one connection.
+    pub(crate) fn positions(&self, group: &str) -> Positions {
+        Positions(self.consumer(group, Isolation::Committed))
+    }
+
+    fn consumer(&self, group: &str, isolation: Isolation) -> BaseConsumer {
+        let level = if isolation == Isolation::Committed { "read_committed" } else { "read_uncommitted" };
+        let mut config = base(&self.bootstrap);
+        config.set("group.id", group).set("isolation.level", level).set("enable.partition.eof", "true");
+        config.set("enable.auto.commit", "false").set("fetch.wait.max.ms", "50").create().expect("a client")
+    }
+}
+
+/// Offsets of a group.
+pub(crate) struct Positions(BaseConsumer);
+
+impl Positions {
+    /// Where the group goes on reading a partition.
+    pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let found = self.0.committed_offsets(list, ANSWER).expect("the broker answers");
+        match found.elements().first().expect("one").offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+}
+
+/// Hands records to a producer; they are sent when it is flushed or its transaction committed.
+pub(crate) fn send(producer: &BaseProducer, topic: &str, records: &[Record]) {
+    for record in records {
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: value.as_ref() }));
+        let mut message = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition).timestamp(record.timestamp);
+        message.key = record.key.as_deref();
+        message.payload = record.value.as_deref();
+        producer.send(message.headers(headers)).map_err(|(error, _)| error).expect("there is room for the record");
+    }
+}
+
+fn base(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("allow.auto.create.topics", "false");
+    config
+}
+
+fn record(message: &impl Message) -> Record {
+    let bytes = |bytes: &[u8]| bytes.to_vec();
+    let headers = message.headers().map(|headers| headers.iter().collect::<Vec<_>>()).unwrap_or_default();
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(bytes),
+        value: message.payload().map(bytes),
+        timestamp: message.timestamp().to_millis().unwrap_or(-1),
+        headers: headers.iter().map(|header| (header.key.to_owned(), header.value.map(bytes))).collect(),
+    }
+}

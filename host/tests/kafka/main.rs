@@ -1,0 +1,32 @@
+//! Apps on a real Kafka, started by `broker.rs`; README.md of `tests/kafka` tells of the scripts behind it.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
+
+mod broker;
+mod client;
+mod harness;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come before it fails. Far more than anything takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until something is there.
+#[track_caller]
+fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn await_that(what: &str, mut so: impl FnMut() -> bool) {
+    await_some(what, || so().then_some(()));
+}
