@@ -252,6 +252,25 @@ impl Db {
         Ok(number.map(u32::from_be_bytes))
     }
 
+    /// Names that begin with `prefix` and have a number, in byte order.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn numbered(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let (from, mut names) = (number_key(prefix), Vec::new());
+        self.scan(Family::Meta, &from, false, |key, _| {
+            let name = key.strip_prefix(NUMBER).filter(|_| key.starts_with(&from));
+            names.extend(name.map(|name| String::from_utf8_lossy(name).into_owned()));
+            name.is_some()
+        })?;
+        Ok(names)
+    }
+
+    /// Lets a name go: if it comes again it gets another number, and nothing of the old one is taken for its own.
+    pub fn forget_number(writes: &mut Writes, name: &str) {
+        writes.delete(Family::Meta, number_key(name));
+    }
+
     /// A number for a name, given once and kept.
     ///
     /// # Errors
@@ -322,8 +341,11 @@ pub fn must_hold_data(path: &Path) -> Result<(), StoreError> {
     if lacks(FORMAT_FILE) && lacks("rocks") { Err(StoreError::Absent { path: path.into() }) } else { Ok(()) }
 }
 
+/// Before a name in the meta family.
+const NUMBER: &[u8] = b"number/";
+
 fn number_key(name: &str) -> Vec<u8> {
-    [b"number/", name.as_bytes()].concat()
+    [NUMBER, name.as_bytes()].concat()
 }
 
 /// What the system says when a disk or its limits refuse. Anything else that cannot be read is damage: a file that is

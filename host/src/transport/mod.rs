@@ -1,8 +1,11 @@
 //! What carries topics: the port, and its adapters. Batches go in and come out as they lie in a log; no message object
 //! a record.
 
+mod admin;
 pub mod embedded;
 pub mod socket;
+
+pub use admin::{Admin, Member};
 
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;

@@ -18,6 +18,11 @@ impl KeyValueStore {
         writes.put(Family::Meta, layout_key(app, name), layout);
     }
 
+    /// Notes that nobody knows what its values are: it has none.
+    pub(super) fn forget_layout(writes: &mut Writes, app: &str, name: &str) {
+        writes.delete(Family::Meta, layout_key(app, name));
+    }
+
     /// Number of partitions up to the last one with committed rows; 0 if there is none.
     ///
     /// # Errors

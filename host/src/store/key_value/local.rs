@@ -1,9 +1,9 @@
 //! How a store's local state stands to its changelog, and how it is changed without a transaction of its own: restored,
 //! or thrown away.
 
-use super::KeyValueStore;
+use super::{KeyValueStore, number_of};
 use crate::record::{Offset, Timestamp};
-use crate::store::{Family, StoreError, Writes};
+use crate::store::{Db, Family, StoreError, Writes};
 
 /// Before the number and partition of a store in the meta family.
 const CHECKPOINT: &[u8] = b"checkpoint/";
@@ -96,6 +96,36 @@ impl KeyValueStore {
         Ok(rows)
     }
 
+    /// Names of the stores that an app has had here.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn names(db: &Db, app: &str) -> Result<Vec<String>, StoreError> {
+        let prefix = number_of(app, "");
+        let names = db.numbered(&prefix)?.into_iter();
+        Ok(names.filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned)).collect())
+    }
+
+    /// Deletes all partitions of a store and what is known of them, at once.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn drop_all(db: &Db, app: &str, name: &str) -> Result<(), StoreError> {
+        let Some(number) = db.known_number(&number_of(app, name))? else { return Ok(()) };
+        let (from, to) = (number.to_be_bytes(), number.saturating_add(1).to_be_bytes());
+        let mut writes = Writes::default();
+        let checkpoints = [CHECKPOINT, &from].concat();
+        db.scan(Family::Meta, &checkpoints, false, |key, _| {
+            let own = key.starts_with(&checkpoints);
+            if own {
+                writes.delete(Family::Meta, key);
+            }
+            own
+        })?;
+        Self::forget_layout(&mut writes, app, name);
+        db.clear(Family::KeyValue, &from, &to, &writes)
+    }
+
     /// Number of committed rows.
     ///
     /// # Errors
@@ -107,5 +137,42 @@ impl KeyValueStore {
             true
         })?;
         Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Settings;
+
+    #[test]
+    fn a_store_is_dropped_with_all_its_partitions_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let mut writes = Writes::default();
+        for (app, name) in [("app", "a"), ("app", "b"), ("app-2", "a")] {
+            for partition in [0, 7] {
+                let store = KeyValueStore::open(&db, app, name, partition).unwrap();
+                store.load(&mut writes, b"key", 1, Some(b"value"));
+                store.note(&mut writes, Offset::new(5));
+            }
+            KeyValueStore::note_layout(&mut writes, app, name, "table");
+        }
+        db.apply(&writes, false).unwrap();
+        assert_eq!(KeyValueStore::names(&db, "app").unwrap(), ["a", "b"]);
+        KeyValueStore::drop_all(&db, "app", "a").unwrap();
+        KeyValueStore::drop_all(&db, "app", "none").unwrap();
+        let about = |app, name| {
+            let of = |partition| {
+                let store = KeyValueStore::existing(&db, app, name, partition).unwrap().unwrap();
+                (store.count().unwrap(), store.local().unwrap())
+            };
+            (of(0), of(7), KeyValueStore::layout(&db, app, name).unwrap())
+        };
+        let (gone, there) = ((0, Local::Unknown), (1, Local::Current(Offset::new(5))));
+        assert_eq!(about("app", "a"), (gone, gone, None));
+        for (app, name) in [("app", "b"), ("app-2", "a")] {
+            assert_eq!(about(app, name), (there, there, Some("table".into())), "{app} {name}");
+        }
     }
 }

@@ -26,6 +26,7 @@ impl EmbeddedLog {
     /// # Errors
     /// See [`TransportError`]; what was done until then stays done.
     pub fn clean(&self, now: Timestamp, go_on: &dyn Fn() -> bool) -> Result<Cleaned, TransportError> {
+        let _cleaning = self.shared.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
         let specs: Vec<TopicSpec> = self.state().topics.values().map(|known| known.spec.clone()).collect();
         let mut cleaned = Cleaned::default();
         for spec in specs {
@@ -94,9 +95,9 @@ impl EmbeddedLog {
         start: Offset,
         expired: &mut dyn FnMut(&Summary) -> bool,
     ) -> Result<u64, TransportError> {
-        let number = self.number(partition)?;
         // One at a time: of two that delete the later one must not move the start back.
         let _trimming = self.shared.trimming.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.number(partition)?;
         let (from, to) = (place(number, partition, Offset::new(0)), last_place(number, partition));
         let mut start = self.start(partition).max(start);
         let mut deleted = 0;

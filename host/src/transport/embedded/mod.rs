@@ -7,6 +7,7 @@
 
 mod clean;
 mod compact;
+mod delete;
 mod spec;
 
 pub use clean::Cleaned;
@@ -37,6 +38,8 @@ struct Shared {
     making: Mutex<()>,
     /// Held while records are deleted.
     trimming: Mutex<()>,
+    /// Held during retention and compaction: no topic goes under their hands.
+    cleaning: Mutex<()>,
     appended: Condvar,
 }
 
@@ -57,6 +60,14 @@ struct State {
 struct Known {
     spec: TopicSpec,
     number: u32,
+}
+
+impl State {
+    fn number(&self, partition: &TopicPartition) -> Result<u32, TransportError> {
+        let known = self.topics.get(&partition.topic);
+        let known = known.filter(|known| (0..known.spec.partitions).contains(&partition.partition.get()));
+        known.map(|known| known.number).ok_or_else(|| TransportError::Unknown(partition.clone()))
+    }
 }
 
 impl EmbeddedLog {
@@ -86,7 +97,7 @@ impl EmbeddedLog {
 
     /// Learns a topic and where its partitions end.
     fn know(&self, spec: TopicSpec) -> Result<(), TransportError> {
-        let number = self.db.number(&format!("topic/{}", spec.name))?;
+        let number = self.db.number(&topic_number(&spec.name))?;
         for partition in spec.all_partitions() {
             let stored = self.db.get(Family::Meta, &start_key(&partition))?;
             let start = stored.as_deref().and_then(<[u8]>::first_chunk).map_or(0, |bytes| i64::from_be_bytes(*bytes));
@@ -124,10 +135,7 @@ impl EmbeddedLog {
     }
 
     fn number(&self, partition: &TopicPartition) -> Result<u32, TransportError> {
-        let state = self.state();
-        let known = state.topics.get(&partition.topic);
-        let known = known.filter(|known| (0..known.spec.partitions).contains(&partition.partition.get()));
-        known.map(|known| known.number).ok_or_else(|| TransportError::Unknown(partition.clone()))
+        self.state().number(partition)
     }
 }
 
@@ -267,9 +275,9 @@ impl Transport for EmbeddedLog {
     fn commit(&mut self, group: &str, transaction: &Transaction) -> Result<(), TransportError> {
         crate::killpoint::pass("embedded-commit-begin");
         let mut writes = Writes::default();
-        let numbers = transaction.outputs.iter().map(|(partition, _)| self.number(partition));
-        let numbers: Vec<u32> = numbers.collect::<Result<_, _>>()?;
         let mut state = self.state();
+        let numbers = transaction.outputs.iter().map(|(partition, _)| state.number(partition));
+        let numbers: Vec<u32> = numbers.collect::<Result<_, _>>()?;
         let mut ends: HashMap<&TopicPartition, Offset> = HashMap::new();
         let mut grown: Vec<(&TopicPartition, u64)> = Vec::new();
         let outputs = transaction.outputs.iter().zip(numbers);
@@ -358,8 +366,17 @@ fn clean_key(partition: &TopicPartition) -> Vec<u8> {
     format!("clean/{}/{}", partition.topic, partition.partition).into_bytes()
 }
 
+/// Before a group, a topic and a partition in the meta family.
+const OFFSET: &[u8] = b"offset/";
+
 fn offset_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
-    format!("offset/{group}/{}/{}", partition.topic, partition.partition).into_bytes()
+    let key = format!("{group}/{}/{}", partition.topic, partition.partition);
+    [OFFSET, key.as_bytes()].concat()
+}
+
+/// What a topic's number is given for.
+fn topic_number(name: &Topic) -> String {
+    format!("topic/{name}")
 }
 
 #[cfg(test)]
