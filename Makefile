@@ -39,7 +39,7 @@ test: build guests
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check
 	scripts/test-demo "$(MILLSTREAM)" "$(GUESTS)"
 	cd tests/verifier && python3 -B -m unittest -q
-	cargo test --locked -p millstream --features kill-points,faults --test changelog killed
+	cargo test --locked -p millstream --features kill-points,faults --test changelog --test reset killed
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test properties mistakes -- --nocapture
 

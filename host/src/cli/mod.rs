@@ -7,6 +7,7 @@ mod new;
 mod out;
 mod plugin;
 mod progress;
+mod reset;
 mod run;
 mod state;
 mod topic;
@@ -66,6 +67,7 @@ enum Command {
     Check(Manifest),
     Test(trial::Test),
     Run(run::Run),
+    Reset(reset::Reset),
     Topology(check::Show),
     /// Work with the topics of the embedded log.
     #[command(subcommand)]
@@ -119,6 +121,7 @@ impl Cli {
             Command::Check(manifest) => manifest.check(),
             Command::Test(test) => test.run(),
             Command::Run(run) => run.run(data, self.quiet),
+            Command::Reset(reset) => reset.run(data),
             Command::Topology(show) => show.show(),
             Command::Topic(command) => command.run(data),
             Command::State(command) => command.run(data),

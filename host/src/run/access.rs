@@ -3,9 +3,9 @@
 
 use super::RunError;
 use crate::store::{Db, Entry, KeyValueStore, Settings, StoreError, lock_stamp, must_hold_data};
-use crate::transport::Transport;
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Remote;
+use crate::transport::{Admin, Transport};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,18 @@ impl Access {
             Way::Own(_, log) => Ok(log),
             Way::Host(remote) => Ok(remote),
             Way::Released(_) => Err(StoreError::Io("the data directory was let go of".into()).into()),
+        }
+    }
+
+    /// The topics, for what a host that runs on them must not meet.
+    ///
+    /// # Errors
+    /// If a host runs.
+    pub fn alone(&mut self) -> Result<&mut dyn Admin, RunError> {
+        self.log()?;
+        match &mut self.way {
+            Way::Own(_, log) => Ok(log),
+            Way::Host(_) | Way::Released(_) => Err(RunError::HostRuns(self.directory.clone())),
         }
     }
 

@@ -1,16 +1,17 @@
 //! A store is read only as what it was written as: another op, or another layout of states, would misread it.
 
-use super::{App, RunError};
+use super::{App, RunError, app_reset};
 use crate::store::{Db, KeyValueStore, Writes};
 use crate::topology::plan::{CountFormat, StoreSpec, Values};
 use crate::transport::{TopicSpec, Transport};
 
 impl App {
-    /// Refuses stores whose rows, here or in the changelog, are not what the app takes them for; of the others it is noted
+    /// Refuses an app of which a reset was not finished, and stores whose rows, here or in the changelog, are not what the app takes them for; of the others it is noted
     /// what they are.
     pub(super) fn check_layouts(&self, db: &Db, log: &mut dyn Transport) -> Result<(), RunError> {
         let (mut writes, mut noted) = (Writes::default(), 0);
         let app = self.manifest.app.as_str();
+        app_reset::must_be_over(db, app)?;
         for spec in self.blueprint.plan.subtopologies.iter().flat_map(|part| &part.stores) {
             let (store, was, now) = (&spec.name, KeyValueStore::layout(db, app, &spec.name)?, self.layout(spec));
             match was {

@@ -1,6 +1,7 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod app_reset;
 mod layouts;
 mod plugins;
 mod reset;
@@ -8,6 +9,7 @@ mod topics;
 mod upkeep;
 
 pub use access::Access;
+pub use app_reset::{AppParts, AppReset, ResetTo};
 pub use reset::Reset;
 
 use crate::operator::Stop;
@@ -21,7 +23,7 @@ use crate::transport::embedded::EmbeddedLog;
 use crate::transport::socket::Server;
 use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, Worker};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,6 +109,35 @@ pub enum RunError {
         /// What the app takes them for.
         now: String,
     },
+    /// An input is named that the app does not read.
+    #[error("MS-R011: app {app} reads no topic {topic}; {reads}")]
+    NoInput {
+        /// The app.
+        app: String,
+        /// What was named.
+        topic: Topic,
+        /// What it reads.
+        reads: String,
+    },
+    /// Somebody is at work in a group that is to be reset.
+    #[error("MS-R012: group {group} has {count} active members, {first} among them; stop them all first")]
+    Busy {
+        /// The group.
+        group: String,
+        /// How many.
+        count: usize,
+        /// One of them.
+        first: String,
+    },
+    /// A reset was begun and not finished.
+    #[error("MS-R013: a reset of app {app} was begun and not finished; finish it with millstream reset --yes")]
+    HalfReset {
+        /// The app.
+        app: String,
+    },
+    /// A host runs on the data directory, and what is asked for needs it alone.
+    #[error("MS-R014: a host runs on the data directory {0:?}; stop it first")]
+    HostRuns(PathBuf),
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -169,6 +200,20 @@ impl App {
             });
         };
         Ok(Self { manifest, blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins } })
+    }
+
+    /// Reads and checks a manifest, and leaves its plugins alone: for those who only need to know the app's topics.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn outline(path: &Path, colours: bool) -> Result<Self, RunError> {
+        let text = std::fs::read_to_string(path).map_err(|error| RunError::File { path: path.into(), error })?;
+        let refuse =
+            |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &path.display().to_string(), colours));
+        let manifest = Manifest::parse(&text).map_err(refuse)?;
+        let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
+        let plan = Arc::new(plan(&topology.map_err(refuse)?));
+        Ok(Self { manifest, blueprint: Blueprint { plan, plugins: BTreeMap::new() } })
     }
 
     /// Checks the stores, makes the topics, and notes for each source where it is read from: what is appended from now on

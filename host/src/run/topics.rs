@@ -15,8 +15,9 @@ impl App {
     pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
         let mut draft = Draft { log, new: Vec::new() };
         let mut settled = Vec::new();
+        let internal = self.internal();
         for (topic, settings) in &self.manifest.topics {
-            if self.is_internal(topic) {
+            if internal.contains(topic) {
                 return Err(RunError::Internal(topic.clone()));
             }
             let spec = spec(topic, settings);
@@ -91,13 +92,15 @@ impl App {
         Ok(())
     }
 
-    /// Whether the app makes the topic for itself: settings of others could break what it promises.
-    fn is_internal(&self, topic: &Topic) -> bool {
-        let mut parts = self.blueprint.plan.subtopologies.iter();
-        parts.any(|part| {
-            part.repartitions.iter().any(|spec| spec.topic == *topic)
-                || part.stores.iter().any(|store| self.blueprint.changelog(&store.name) == *topic)
-        })
+    /// Topics that the app makes for itself, changelogs that it does not write any more among them: settings of others
+    /// could break what it promises.
+    pub(super) fn internal(&self) -> Vec<Topic> {
+        let parts = self.blueprint.plan.subtopologies.iter();
+        let topics = parts.flat_map(|part| {
+            let changelogs = part.stores.iter().map(|store| self.blueprint.changelog(&store.name));
+            part.repartitions.iter().map(|spec| spec.topic.clone()).chain(changelogs)
+        });
+        topics.collect()
     }
 
     /// Partitions of the topics that a subtopology reads; none if one is not there yet.

@@ -20,6 +20,12 @@ pub trait Admin: Transport {
     /// [`TransportError::Unknown`] if it is not there; else see [`TransportError`].
     fn delete_topic(&mut self, name: &Topic) -> Result<(), TransportError>;
 
+    /// The groups that have committed something, by name.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn groups(&mut self) -> Result<Vec<String>, TransportError>;
+
     /// Who is at work in a group; nobody if there is no such group.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
-//! `topic list`, `create`, `describe`.
+//! `topic list`, `create`, `describe`, `delete`.
 
 use super::{existing, legal};
 use crate::cli::out::{Error, print, table};
 use crate::record::{PARTITIONS_MAX, partitions};
 use crate::run::Access;
 use crate::topology::duration;
-use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
+use crate::transport::{Admin, Cleanup, TopicSpec, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
 use std::path::Path;
@@ -109,5 +109,23 @@ pub(super) fn describe(log: &mut dyn Transport, topic: &str, as_json: bool) -> R
         vec![partition.to_string(), start.to_string(), end.to_string(), (end - start).to_string()]
     }));
     print(&format!("\n{}", table(&rows)));
+    Ok(())
+}
+
+pub(super) fn delete(log: &mut dyn Admin, topics: &[String], really: bool) -> Result<(), Error> {
+    // All are looked up before the first one goes.
+    let specs = topics.iter().map(|topic| existing(log, topic)).collect::<Result<Vec<_>, _>>()?;
+    for spec in &specs {
+        let records: i64 = bounds(log, spec)?.iter().map(|(_, start, end)| end - start).sum();
+        if really {
+            log.delete_topic(&spec.name)?;
+        }
+        let what = if really { "deleted" } else { "would delete" };
+        let records = if records == 1 { "1 record".into() } else { format!("{records} records") };
+        print(&format!("{what} {} with {} and {records}\n", spec.name, partitions(spec.partitions)));
+    }
+    if !really {
+        print("nothing was changed; --yes does it\n");
+    }
     Ok(())
 }

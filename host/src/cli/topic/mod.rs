@@ -1,4 +1,4 @@
-//! `topic list`, `create`, `describe`, `produce`, `consume`.
+//! `topic list`, `create`, `describe`, `delete`, `produce`, `consume`.
 
 mod consume;
 pub(super) mod format;
@@ -32,6 +32,16 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Delete topics with their records, and what apps have committed for them.
+    #[command(after_help = "Example:\n  millstream topic delete orders shipments --yes")]
+    Delete {
+        /// The topics.
+        #[arg(required = true)]
+        topics: Vec<String>,
+        /// Do it, instead of saying what would be done.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Append lines to a topic.
     Produce(produce::Produce),
     /// Print records.
@@ -44,6 +54,7 @@ impl Command {
             Self::List { json } => manage::list(Access::open(data)?.log()?, json),
             Self::Create(create) => create.run(data),
             Self::Describe { topic, json } => manage::describe(Access::open(data)?.log()?, &topic, json),
+            Self::Delete { topics, yes } => manage::delete(Access::open(data)?.alone()?, &topics, yes),
             Self::Produce(produce) => produce.run(data),
             Self::Consume(consume) => consume.run(data),
         }

@@ -4,6 +4,7 @@ use super::{EmbeddedLog, OFFSET, clean_key, last_place, place, spec, start_key, 
 use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::store::{Db, Family, StoreError, Writes};
 use crate::transport::{Admin, Member, Transaction, Transport, TransportError};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 impl Admin for EmbeddedLog {
@@ -24,7 +25,11 @@ impl Admin for EmbeddedLog {
             writes.delete(Family::Meta, start_key(partition));
             writes.delete(Family::Meta, clean_key(partition));
         }
-        self.forget_offsets(name, &mut writes)?;
+        self.visit_offsets(|key, _, topic| {
+            if topic == name.as_str().as_bytes() {
+                writes.delete(Family::Meta, key);
+            }
+        })?;
         let from = place(number, &first, Offset::new(0));
         let after = last_place(number, &TopicPartition::new(name.clone(), Partition::new(i32::MAX)));
         self.db.clear(Family::Log, &from, &after, &writes)?;
@@ -35,6 +40,14 @@ impl Admin for EmbeddedLog {
             state.sizes.remove(partition);
         }
         Ok(())
+    }
+
+    fn groups(&mut self) -> Result<Vec<String>, TransportError> {
+        let mut groups = BTreeSet::new();
+        self.visit_offsets(|_, group, _| {
+            groups.insert(String::from_utf8_lossy(group).into_owned());
+        })?;
+        Ok(groups.into_iter().collect())
     }
 
     /// Nobody: one process holds the data directory, and it is the one that asks.
@@ -48,16 +61,16 @@ impl Admin for EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Deletes what any group has committed for a topic.
-    fn forget_offsets(&self, name: &Topic, writes: &mut Writes) -> Result<(), StoreError> {
+    /// Visits what groups have committed: key, group, topic.
+    fn visit_offsets(&self, mut visit: impl FnMut(&[u8], &[u8], &[u8])) -> Result<(), StoreError> {
         self.db.scan(Family::Meta, OFFSET, false, |key, _| {
-            let rest = key.strip_prefix(OFFSET);
+            let Some(rest) = key.strip_prefix(OFFSET) else { return false };
             // Neither groups nor topics have a slash in their names.
-            let topic = rest.and_then(|rest| rest.split(|byte| *byte == b'/').nth(1));
-            if topic == Some(name.as_str().as_bytes()) {
-                writes.delete(Family::Meta, key);
+            let mut parts = rest.split(|byte| *byte == b'/');
+            if let (Some(group), Some(topic)) = (parts.next(), parts.next()) {
+                visit(key, group, topic);
             }
-            rest.is_some()
+            true
         })
     }
 }
@@ -101,6 +114,7 @@ mod tests {
             assert_eq!(log.committed(group, &partition(0)).unwrap(), None);
         }
         assert_eq!(log.committed("g", &other()).unwrap(), Some(Offset::new(1)));
+        assert_eq!(log.groups().unwrap(), ["g"]);
         assert_eq!(log.bounds(&other()).unwrap(), (Offset::new(0), Offset::new(1)));
     }
 
