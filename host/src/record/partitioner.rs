@@ -54,8 +54,7 @@ mod tests {
     /// What Kafka's own classes answered: `tests/fixtures/partitioner`.
     #[test]
     fn agrees_with_java() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/partitioner/keys.jsonl");
-        let text = std::fs::read_to_string(file).expect("the fixture is there");
+        let text = include_str!("../../../tests/fixtures/partitioner/keys.jsonl");
         let asked = text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
         let asked: Vec<Asked> = asked.collect();
         assert!(asked.len() >= 190, "{} keys", asked.len());
