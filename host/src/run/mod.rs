@@ -109,35 +109,6 @@ pub enum RunError {
         /// What the app takes them for.
         now: String,
     },
-    /// An input is named that the app does not read.
-    #[error("MS-R011: app {app} reads no topic {topic}; {reads}")]
-    NoInput {
-        /// The app.
-        app: String,
-        /// What was named.
-        topic: Topic,
-        /// What it reads.
-        reads: String,
-    },
-    /// Somebody is at work in a group that is to be reset.
-    #[error("MS-R012: group {group} has {count} active members, {first} among them; stop them all first")]
-    Busy {
-        /// The group.
-        group: String,
-        /// How many.
-        count: usize,
-        /// One of them.
-        first: String,
-    },
-    /// A reset was begun and not finished.
-    #[error("MS-R013: a reset of app {app} was begun and not finished; finish it with millstream reset --yes")]
-    HalfReset {
-        /// The app.
-        app: String,
-    },
-    /// A host runs on the data directory, and what is asked for needs it alone.
-    #[error("MS-R014: a host runs on the data directory {0:?}; stop it first")]
-    HostRuns(PathBuf),
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -152,6 +123,35 @@ pub enum RunError {
         /// Its partitions.
         right_count: i32,
     },
+    /// An input is named that the app does not read.
+    #[error("MS-R021: app {app} reads no topic {topic}; {reads}")]
+    NoInput {
+        /// The app.
+        app: String,
+        /// What was named.
+        topic: Topic,
+        /// What it reads.
+        reads: String,
+    },
+    /// Somebody is at work in a group that is to be reset.
+    #[error("MS-R022: group {group} has {count} active members, {first} among them; stop them all first")]
+    Busy {
+        /// The group.
+        group: String,
+        /// How many.
+        count: usize,
+        /// One of them.
+        first: String,
+    },
+    /// A reset was begun and not finished.
+    #[error("MS-R023: a reset of app {app} was begun and not finished; finish it with millstream reset --yes")]
+    HalfReset {
+        /// The app.
+        app: String,
+    },
+    /// A host runs on the data directory, and what is asked for needs it alone.
+    #[error("MS-R024: a host runs on the data directory {0:?}; stop it first")]
+    HostRuns(PathBuf),
 }
 
 /// Why processing stopped, with its remedy.

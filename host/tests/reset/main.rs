@@ -164,7 +164,7 @@ fn what_cannot_be_reset_is_told() {
     assert!(home.fails("reset order", 1).contains("MS-C018"));
     home.run("orders");
     let said = home.fails("reset --manifest orders.toml --input-topics inn", 1);
-    assert!(said.contains("MS-R011") && said.contains("did you mean \"in\"?"), "{said}");
+    assert!(said.contains("MS-R021") && said.contains("did you mean \"in\"?"), "{said}");
     assert!(home.fails("reset --manifest orders.toml --to-datetime noon", 2).contains("MS-C009"));
     assert!(home.fails("reset --manifest orders.toml --by-duration long", 2).contains("MS-C009"));
     home.fails("reset --manifest orders.toml --to-latest --to-offset 3", 2);
@@ -177,7 +177,7 @@ fn what_cannot_be_reset_is_told() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert!(home.fails("reset --manifest orders.toml --yes", 1).contains("MS-S001"));
-    assert!(home.fails("topic delete other --yes", 1).contains("MS-R014"));
+    assert!(home.fails("topic delete other --yes", 1).contains("MS-R024"));
     run.kill().expect("it is killed");
     run.wait().expect("it ends");
 }
@@ -217,7 +217,7 @@ fn killed_in_the_middle() {
         let killed = home.command("reset --manifest orders.toml --yes").env("MILLSTREAM_KILL_AT", place).status();
         assert_eq!(killed.expect("it starts").signal(), Some(9), "{place}");
         let refused = home.fails("--quiet run --until-end --manifest orders.toml", 1);
-        assert!(refused.contains("MS-R013") && refused.contains("millstream reset --yes"), "{place}: {refused}");
+        assert!(refused.contains("MS-R023") && refused.contains("millstream reset --yes"), "{place}: {refused}");
         home.prints("reset --manifest orders.toml --yes");
         home.run("orders");
         assert_eq!(home.counts("orders"), "a=2,b=1,", "{place}");
