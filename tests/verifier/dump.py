@@ -30,6 +30,11 @@ class Dump:
             store = names[key[:4]].decode().removeprefix("store/")
             (partition,) = struct.unpack(">i", key[4:8])
             self.stores[store, partition][key[8:]] = (struct.unpack(">q", value[:8])[0], value[8:])
+        # (store, partition) -> offset in its changelog up to which it holds what that says
+        self.checkpoints = {}
+        for key, value in _after(meta, b"checkpoint/").items():
+            store = names[key[:4]].decode().removeprefix("store/")
+            self.checkpoints[store, struct.unpack(">i", key[4:8])[0]] = struct.unpack(">q", value)[0]
 
 
 def _after(entries, prefix):

@@ -4,6 +4,7 @@ Nothing here is shared with the host: what both get wrong in the same way must b
 """
 
 import struct
+import zlib
 from typing import NamedTuple, Optional
 
 HEADER = struct.Struct(">qiiBIhiqqqhii")
@@ -18,8 +19,30 @@ class Record(NamedTuple):
     headers: tuple
 
 
+class Batch(NamedTuple):
+    """A batch; one of `control` holds a single marker, by which a producer's transaction ended."""
+
+    base: int
+    last: int
+    producer: int
+    epoch: int
+    transactional: bool
+    control: bool
+    records: list
+
+    def commits(self):
+        """Whether a marker says that the transaction was committed; otherwise it was aborted."""
+        _, kind = struct.unpack(">hh", self.records[0].key)
+        return kind == 1
+
+
 class Damaged(Exception):
     pass
+
+
+# Bits of a batch's attributes. Which clock its timestamps are from is no concern of a reader's.
+COMPRESSION, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
+CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 
 def _crc_table():
@@ -83,26 +106,67 @@ def _field(data, at):
 
 
 def decode(data, compacted=False):
-    """All records of batches that lie one after the other. Raises Damaged for anything that is not sound. Compaction
-    takes records out of a batch and leaves its range of offsets and its highest timestamp as they are."""
-    records, at = [], 0
-    while at < len(data):
-        batch_records, at = _decode_batch(data, at, compacted)
-        records.extend(batch_records)
+    """All records of batches that lie one after the other, as the embedded log keeps them: without compression,
+    transactions and markers. Raises Damaged for anything that is not sound."""
+    records = []
+    for batch in batches(data, compacted, allowed=0):
+        records.extend(batch.records)
     return records
 
 
-def _decode_batch(data, at, compacted):
+def batches(data, compacted=False, allowed=COMPRESSION | LOG_APPEND_TIME | TRANSACTIONAL | CONTROL):
+    """All batches that lie one after the other, whose attributes have no other bits than the allowed. Compaction takes
+    records out of a batch and leaves its range of offsets and its highest timestamp as they are."""
+    found, at = [], 0
+    while at < len(data):
+        batch, at = _decode_batch(data, at, compacted, allowed)
+        found.append(batch)
+    return found
+
+
+def cut(data):
+    """The batches one by one, as bytes. Brokers cut the last one off when an answer is full; it is left out."""
+    parts, at = [], 0
+    while at + 12 <= len(data):
+        end = at + 12 + struct.unpack_from(">i", data, at + 8)[0]
+        if end > len(data):
+            break
+        parts.append(data[at:end])
+        at = end
+    return parts
+
+
+def _decode_batch(data, at, compacted, allowed):
     if len(data) - at < HEADER.size:
         raise Damaged(f"{len(data) - at} bytes are no batch")
-    base, length, _, magic, crc, attributes, last, first_time, max_time, _, _, _, count = HEADER.unpack_from(data, at)
+    fields = HEADER.unpack_from(data, at)
+    base, length, _, magic, crc, attributes, last, first_time, max_time, producer, epoch, _, count = fields
     end = at + 12 + length
-    whole = last >= count - 1 if compacted else last == count - 1
-    if magic != 2 or attributes != 0 or end > len(data) or not whole:
+    complete = last >= count - 1 if compacted else last == count - 1
+    if magic != 2 or attributes & ~allowed or end > len(data) or not complete:
         raise Damaged(f"batch at offset {base}: magic {magic}, attributes {attributes}, {count} records to {last}")
     if crc32c(data[at + CRC_FROM : end]) != crc:
         raise Damaged(f"batch at offset {base}: checksum")
-    records, at, highest, before = [], at + HEADER.size, None, -1
+    body = _decompressed(data[at + HEADER.size : end], attributes & COMPRESSION, base)
+    records = _decode_records(body, base, count, last, first_time, compacted)
+    highest = max((record.timestamp for record in records), default=None)
+    if highest != max_time and not compacted and not attributes & LOG_APPEND_TIME:
+        raise Damaged(f"batch at offset {base}: its highest timestamp is {highest}, not {max_time}")
+    transactional, control = bool(attributes & TRANSACTIONAL), bool(attributes & CONTROL)
+    return Batch(base, base + last, producer, epoch, transactional, control, records), end
+
+
+def _decompressed(body, codec, base):
+    if codec == 0:
+        return body
+    if codec == 1:
+        return zlib.decompress(body, wbits=31)
+    name = CODECS.get(codec, codec)
+    raise Damaged(f"batch at offset {base}: compressed with {name}; only none and gzip are read: set compression.type=none")
+
+
+def _decode_records(data, base, count, last, first_time, compacted):
+    records, at, before = [], 0, -1
     for number in range(count):
         size, at = _varint(data, at)
         stop = at + size
@@ -120,10 +184,9 @@ def _decode_batch(data, at, compacted):
             raise Damaged(f"batch at offset {base}: record {number} has offset delta {delta} and wrong length")
         before = delta
         records.append(Record(base + delta, first_time + time, key, value, tuple(headers)))
-        highest = records[-1].timestamp if highest is None else max(highest, records[-1].timestamp)
-    if at != end or (highest != max_time and not compacted):
-        raise Damaged(f"batch at offset {base}: it ends at {at} instead of {end}, or its highest timestamp is wrong")
-    return records, end
+    if at != len(data):
+        raise Damaged(f"batch at offset {base}: its records end at {at} instead of {len(data)}")
+    return records
 
 
 def _put_varint(number, out):
@@ -139,7 +202,7 @@ def _put_field(field, out):
     out += field or b""
 
 
-def encode(base, records):
+def encode(base, records, producer=-1, epoch=-1, sequence=-1, attributes=0):
     """One batch of (timestamp, key, value, headers)."""
     first_time, body = records[0][0], bytearray()
     for number, (time, key, value, headers) in enumerate(records):
@@ -155,6 +218,19 @@ def encode(base, records):
         _put_varint(len(one), body)
         body += one
     count, highest = len(records), max(record[0] for record in records)
-    checked = struct.pack(">hiqqqhii", 0, count - 1, first_time, highest, -1, -1, -1, count) + body
+    body = _gzip(body) if attributes & COMPRESSION == 1 else body
+    numbers = (attributes, count - 1, first_time, highest, producer, epoch, sequence, count)
+    checked = struct.pack(">hiqqqhii", *numbers) + body
     length = CRC_FROM - 12 + len(checked)
     return struct.pack(">qiiBI", base, length, -1, 2, crc32c(checked)) + checked
+
+
+def _gzip(body):
+    squeeze = zlib.compressobj(wbits=31)
+    return squeeze.compress(bytes(body)) + squeeze.flush()
+
+
+def marker(base, producer, epoch, commits, timestamp=0):
+    """The batch by which a broker ends a transaction."""
+    key, value = struct.pack(">hh", 0, 1 if commits else 0), struct.pack(">hi", 0, 0)
+    return encode(base, [(timestamp, key, value, ())], producer, epoch, -1, TRANSACTIONAL | CONTROL)

@@ -27,15 +27,6 @@ class Done:
         self.stores[store][record.key].append((timestamp, value, record.headers))
 
 
-def merged(first, second):
-    """Two partitions by timestamp, as a task takes them: the head with the lower one, the first if they are equal."""
-    first, second, both = list(first), list(second), []
-    while first or second:
-        from_first = first and (not second or first[0].timestamp <= second[0].timestamp)
-        both.append((first if from_first else second).pop(0))
-    return both
-
-
 def folded(done, store, record, function):
     """One step of an aggregate; returns the change's timestamp and value."""
     before = done.state(store, record.key)
@@ -45,10 +36,10 @@ def folded(done, store, record, function):
     return timestamp, value
 
 
-def text_task(lines, more):
-    """Reads `lines` and `more`."""
+def text_task(text):
+    """Reads `lines` and `more`, merged in the order in which it takes them."""
     done = Done()
-    for record in merged(lines, more):
+    for record in text:
         value = record.value
         if value is not None and b"boom" in value:
             done.emit(LETTERS, record)
@@ -151,6 +142,8 @@ SUBTOPOLOGIES = [
 ]
 INPUTS = ("lines", "more", "profiles", "notes")
 PARTITIONS = {"notes": 1, "notes-out": 1}  # All others have four.
+# What the text's task writes.
+TEXT_OUTPUTS = (LETTERS, "stories", "runs", "crash-by-word-repartition", "both")
 # Topics whose partition n is written by task n alone.
 INTERNAL = ("counts", "cities", "notes-out")
 # Topics of aggregates that hand on only the last state at each commit, and their stores.

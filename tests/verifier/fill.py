@@ -1,0 +1,42 @@
+"""Puts a tape into a Kafka cluster: `fill.py BOOTSTRAP TAPE [--prefix PREFIX]`. Makes the topics first."""
+
+import argparse
+from pathlib import Path
+
+import kafka
+from client import Client
+from tape import PARTITIONS
+
+# Timestamp of the notes, which have none of their own.
+NOTED = 1_700_000_000_000
+# Notes a batch.
+TOGETHER = 20
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("bootstrap")
+    arguments.add_argument("tape", type=Path)
+    arguments.add_argument("--prefix", default="", help="before the topics' names")
+    options = arguments.parse_args()
+    with Client(options.bootstrap) as cluster:
+        cluster.check_versions()
+        fill(cluster, options.tape, options.prefix)
+
+
+def fill(cluster, tape, prefix=""):
+    """One batch after the other, each once: an input that is doubled would look like a mistake of the app's."""
+    files = sorted(tape.glob("*.batches"))
+    topics = {file.stem.rsplit("-", 1)[0] for file in files}
+    cluster.create_topics({f"{prefix}{topic}": PARTITIONS for topic in topics} | {f"{prefix}notes": 1})
+    for file in files:
+        topic, partition = file.stem.rsplit("-", 1)
+        for batch in kafka.cut(file.read_bytes()):
+            cluster.produce(f"{prefix}{topic}", int(partition), batch)
+    notes = [(NOTED, None, line, ()) for line in (tape / "notes.txt").read_bytes().splitlines()]
+    for at in range(0, len(notes), TOGETHER):
+        cluster.produce(f"{prefix}notes", 0, kafka.encode(0, notes[at : at + TOGETHER]))
+
+
+if __name__ == "__main__":
+    main()
