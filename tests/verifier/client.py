@@ -25,7 +25,9 @@ SETTLE_SECONDS, PAUSE_SECONDS = 60, 0.1
 # Errors that pass by themselves: leader or coordinator not there or elsewhere, loading, request timed out, not enough
 # replicas, epochs that a broker does not know yet, offsets that are not decided yet, markers that are being written.
 PASSING = {5, 6, 7, 13, 14, 15, 16, 19, 20, 51, 74, 76, 78, 88}
-UNKNOWN_TOPIC, TOPIC_EXISTS, UNSTABLE_OFFSET = 3, 36, 88
+# Of these a batch may have been appended all the same.
+DOUBTFUL = {7, 20}
+UNKNOWN_TOPIC, TOPIC_EXISTS = 3, 36
 
 
 class Refused(Exception):
@@ -34,6 +36,10 @@ class Refused(Exception):
     def __init__(self, what, code, message=None):
         super().__init__(f"{what}: error {code}" + (f": {message}" if message else ""))
         self.code = code
+
+
+class Doubtful(Exception):
+    """Nobody knows whether it was appended; to do it again could do it twice."""
 
 
 class Bounds(NamedTuple):
@@ -87,15 +93,15 @@ class Client:
                 why = gone
         raise why
 
-    def settled(self, attempt):
+    def settled(self, attempt, passing=PASSING):
         """Does again what fails for a reason that passes, until it succeeds or has taken too long."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             try:
                 return attempt()
             except (Gone, Refused) as error:
-                passing = isinstance(error, Gone) or error.code in PASSING
-                if not passing or time.monotonic() > deadline:
+                passes = isinstance(error, Gone) or error.code in passing
+                if not passes or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE_SECONDS)
             self.leaders = {}
@@ -142,8 +148,9 @@ class Client:
             for name, count in topics.items()
         ]
         self._controller(messages.CREATE_TOPICS, TOPIC_EXISTS, topics=wanted, timeout=REQUEST_MS, validate=False)
-        for name, count in topics.items():
-            self.settled(lambda name=name, count=count: [self.leader(name, number) for number in range(count)])
+        # A topic is made before every broker knows of it.
+        for place in [(name, number) for name, count in topics.items() for number in range(count)]:
+            self.settled(lambda place=place: self._offset(*place, READ_COMMITTED, -1), PASSING | {UNKNOWN_TOPIC})
 
     def delete_topics(self, names):
         self._controller(messages.DELETE_TOPICS, UNKNOWN_TOPIC, names=list(names), timeout=REQUEST_MS)
@@ -165,31 +172,32 @@ class Client:
 
         def attempt():
             address = self.leader(topic, partition)
-            answer = self.at(address, messages.PRODUCE, topics=[{"name": topic, "partitions": [one]}], **fields)
+            try:
+                answer = self.at(address, messages.PRODUCE, topics=[{"name": topic, "partitions": [one]}], **fields)
+            except Gone as gone:
+                raise Doubtful(f"produce to {topic}-{partition}: {gone}") from gone
             answer = answer.topics[0].partitions[0]
+            if answer.error in DOUBTFUL:
+                raise Doubtful(f"produce to {topic}-{partition}: error {answer.error}")
             check(f"produce to {topic}-{partition}", answer.error)
             return answer.base
 
-        # Without a producer id a second attempt could append twice: who asks must not go on as if nothing happened.
-        return attempt()
+        return self.settled(attempt)
 
     def bounds(self, topic, partition):
-        def offset(isolation, timestamp):
-            one = {"partition": partition, "timestamp": timestamp}
-            answer = self.at(
-                self.leader(topic, partition),
-                messages.LIST_OFFSETS,
-                replica=-1,
-                isolation=isolation,
-                topics=[{"name": topic, "partitions": [one]}],
-            )
-            answer = answer.topics[0].partitions[0]
-            check(f"offsets of {topic}-{partition}", answer.error)
-            return answer.offset
+        def attempt():
+            looks = [(READ_UNCOMMITTED, -2), (READ_COMMITTED, -1), (READ_UNCOMMITTED, -1)]
+            return Bounds(*(self._offset(topic, partition, *look) for look in looks))
 
-        return self.settled(
-            lambda: Bounds(offset(READ_UNCOMMITTED, -2), offset(READ_COMMITTED, -1), offset(READ_UNCOMMITTED, -1))
-        )
+        return self.settled(attempt)
+
+    def _offset(self, topic, partition, isolation, timestamp):
+        one = {"partition": partition, "timestamp": timestamp}
+        topics = [{"name": topic, "partitions": [one]}]
+        fields = {"replica": -1, "isolation": isolation, "topics": topics}
+        answer = self.at(self.leader(topic, partition), messages.LIST_OFFSETS, **fields).topics[0].partitions[0]
+        check(f"offsets of {topic}-{partition}", answer.error)
+        return answer.offset
 
     def fetch(self, topic, partition, offset, isolation, wait=0):
         """One fetch: batches, list of aborted transactions, bounds."""

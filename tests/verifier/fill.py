@@ -28,11 +28,14 @@ def fill(cluster, tape, prefix=""):
     """One batch after the other, each once: an input that is doubled would look like a mistake of the app's."""
     files = sorted(tape.glob("*.batches"))
     topics = {file.stem.rsplit("-", 1)[0] for file in files}
-    cluster.create_topics({f"{prefix}{topic}": PARTITIONS for topic in topics} | {f"{prefix}notes": 1})
+    # The tape's timestamps are long past: by default brokers would delete it soon.
+    partitions = {f"{prefix}{topic}": PARTITIONS for topic in topics} | {f"{prefix}notes": 1}
+    cluster.create_topics(partitions, retention_ms="-1")
     for file in files:
         topic, partition = file.stem.rsplit("-", 1)
         for batch in kafka.cut(file.read_bytes()):
-            cluster.produce(f"{prefix}{topic}", int(partition), batch)
+            # Producers leave the offset to the broker.
+            cluster.produce(f"{prefix}{topic}", int(partition), bytes(8) + batch[8:])
     notes = [(NOTED, None, line, ()) for line in (tape / "notes.txt").read_bytes().splitlines()]
     for at in range(0, len(notes), TOGETHER):
         cluster.produce(f"{prefix}notes", 0, kafka.encode(0, notes[at : at + TOGETHER]))

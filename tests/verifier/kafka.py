@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     transactional: bool
     control: bool
     records: list
+    codec: str = "none"
 
     def commits(self):
         """Whether a marker says that the transaction was committed; otherwise it was aborted."""
@@ -153,7 +154,8 @@ def _decode_batch(data, at, compacted, allowed):
     if highest != max_time and not compacted and not attributes & LOG_APPEND_TIME:
         raise Damaged(f"batch at offset {base}: its highest timestamp is {highest}, not {max_time}")
     transactional, control = bool(attributes & TRANSACTIONAL), bool(attributes & CONTROL)
-    return Batch(base, base + last, producer, epoch, transactional, control, records), end
+    codec = CODECS[attributes & COMPRESSION]
+    return Batch(base, base + last, producer, epoch, transactional, control, records, codec), end
 
 
 def _decompressed(body, codec, base):

@@ -59,7 +59,10 @@ class Producer:
         self.client.coordinated(0, group, messages.COMMIT_OFFSETS, sent, **fields)
 
     def end(self, commit):
-        def read(answer):
-            check(f"end of a transaction of {self.id}", answer.error)
+        self.client.settled(lambda: self.end_once(commit))
 
-        self._ask(messages.END_TRANSACTION, read, commit=commit, **self._known())
+    def end_once(self, commit):
+        """Asks once, whatever comes of it."""
+        address = self.client.coordinator(TRANSACTION, self.id)
+        answer = self.client.at(address, messages.END_TRANSACTION, commit=commit, **self._known())
+        check(f"end of a transaction of {self.id}", answer.error)

@@ -148,14 +148,21 @@ class Connection:
 
     def call(self, api, **fields):
         """Sends a request and reads its answer."""
-        self.number += 1
-        head = struct.pack(">hhih", api.key, api.version, self.number, len(CLIENT)) + CLIENT
-        frame = head + (b"\0" if api.flexible else b"") + api.request.write(fields, api.flexible)
         try:
-            self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+            self.send(api, **fields)
             data = Data(self._exactly(struct.unpack(">i", self._exactly(4))[0]))
         except OSError as error:
             raise Gone(f"{self.address}: {api.name}: {error}") from error
+        return self._answer(api, data)
+
+    def send(self, api, **fields):
+        """Sends a request."""
+        self.number += 1
+        head = struct.pack(">hhih", api.key, api.version, self.number, len(CLIENT)) + CLIENT
+        frame = head + (b"\0" if api.flexible else b"") + api.request.write(fields, api.flexible)
+        self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+
+    def _answer(self, api, data):
         number = INT32.read(data, False)
         if number != self.number:
             raise Gone(f"{self.address}: {api.name}: answer {number} to request {self.number}")

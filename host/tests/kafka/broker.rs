@@ -125,7 +125,8 @@ impl Drop for Broker {
     }
 }
 
-fn scripts() -> PathBuf {
+/// Where the scripts lie.
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kafka")
 }
 

@@ -4,6 +4,8 @@
 mod broker;
 mod client;
 mod harness;
+mod proxy;
+mod verifier;
 
 use std::time::{Duration, Instant};
 
