@@ -1,5 +1,5 @@
 //! Apps on a real Kafka, started by `broker.rs`; README.md of `tests/kafka` tells of the scripts behind it.
-#![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot be set up must fail")]
 
 mod broker;
 mod client;
