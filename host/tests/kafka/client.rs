@@ -1,17 +1,22 @@
 //! A small Kafka client for tests: topics, records of any isolation, offsets of a group.
 
-use crate::await_some;
+use crate::await_that;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList, error::KafkaError};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long the broker may take for one answer before the test fails.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long a node may take for an answer, milliseconds, before its connection counts as dead: a paused node holds its
+/// connections.
+const NODE_ANSWER_MS: &str = "5000";
 
 /// A record as tests write and compare it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +48,23 @@ pub(crate) enum Isolation {
 pub(crate) struct Client {
     bootstrap: String,
     admin: AdminClient<DefaultClientContext>,
-    producer: BaseProducer,
+    producer: BaseProducer<Refused>,
+}
+
+/// Records that the broker refused: flushing succeeds all the same.
+#[derive(Default)]
+struct Refused(Mutex<Vec<KafkaError>>);
+
+impl ClientContext for Refused {}
+
+impl ProducerContext for Refused {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.0.lock().expect("nobody panicked").push(error.clone());
+        }
+    }
 }
 
 impl Client {
@@ -53,7 +74,7 @@ impl Client {
         Self {
             bootstrap: bootstrap.into(),
             admin: config.create().expect("a client"),
-            producer: config.create().expect("a client"),
+            producer: config.create_with_context(Refused::default()).expect("a client"),
         }
     }
 
@@ -63,6 +84,13 @@ impl Client {
         metadata.map_or(0, |metadata| metadata.brokers().len())
     }
 
+    /// Whether every partition, Kafka's own too, has all its replicas in sync: only then may another node go.
+    pub(crate) fn in_sync(&self) -> bool {
+        let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        partitions.all(|partition| partition.isr().len() == partition.replicas().len())
+    }
+
     /// All topics with their numbers of partitions, Kafka's own left out.
     pub(crate) fn topics(&self) -> BTreeMap<String, usize> {
         let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
@@ -70,13 +98,23 @@ impl Client {
         topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect()
     }
 
-    /// Makes a topic, as many replicas as the broker's default says, and waits until it can be used.
+    /// Makes a topic, as many replicas as the broker's default says, and waits until every node knows it: librdkafka
+    /// takes the word of one that does not yet for half a minute, and then refuses records.
     pub(crate) fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let made = pollster::block_on(self.admin.create_topics([&new], &AdminOptions::new()));
         made.expect("the broker answers").remove(0).expect("the topic is made");
-        await_some("a new topic is there", || self.topics().contains_key(name).then_some(()));
+        await_that("a new topic is known to all nodes", || self.is_known(name));
+    }
+
+    fn is_known(&self, topic: &str) -> bool {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), ANSWER).expect("the broker answers");
+        let what = ResourceSpecifier::Topic(topic);
+        metadata.brokers().iter().all(|node| {
+            let found = self.admin.describe_configs([&what], &AdminOptions::new().broker_id(node.id()));
+            pollster::block_on(found).is_ok_and(|found| found.iter().all(Result::is_ok))
+        })
     }
 
     /// Settings of a topic.
@@ -91,6 +129,8 @@ impl Client {
     pub(crate) fn produce(&self, topic: &str, records: &[Record]) {
         send(&self.producer, topic, records);
         self.producer.flush(ANSWER).expect("the broker takes the records");
+        let refused = std::mem::take(&mut *self.producer.context().0.lock().expect("nobody panicked"));
+        assert_eq!(refused, [], "the broker refused records of {topic}");
     }
 
     /// A producer of transactions.
@@ -162,7 +202,11 @@ impl Positions {
 }
 
 /// Hands records to a producer; they are sent when it is flushed or its transaction committed.
-pub(crate) fn send(producer: &BaseProducer, topic: &str, records: &[Record]) {
+pub(crate) fn send<C: ProducerContext<DeliveryOpaque = ()>>(
+    producer: &BaseProducer<C>,
+    topic: &str,
+    records: &[Record],
+) {
     for record in records {
         let headers = record
             .headers
@@ -178,6 +222,7 @@ pub(crate) fn send(producer: &BaseProducer, topic: &str, records: &[Record]) {
 fn base(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("allow.auto.create.topics", "false");
+    config.set("socket.timeout.ms", NODE_ANSWER_MS);
     config
 }
 
