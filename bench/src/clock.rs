@@ -1,12 +1,13 @@
 //! CPU time beside wall time.
 
 use cpu_time::ProcessTime;
+use serde::Serialize;
 use std::time::Instant;
 
 /// A span that was measured, in seconds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Span {
-    /// CPU time of all threads of this process: the database's background work counts too.
+    /// CPU time of all threads of the process: the database's background work counts too.
     pub(crate) cpu: f64,
     /// Time that passed.
     pub(crate) wall: f64,

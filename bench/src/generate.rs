@@ -1,5 +1,6 @@
 //! The inputs, made from a seed: record batches ready to be appended.
 
+use crate::Failure;
 use millstream::record::batch::{BatchBuilder, Compression};
 
 /// Bytes after which a batch is closed: what the host's own outbox does.
@@ -46,27 +47,63 @@ impl Random {
     }
 }
 
-fn batches(records: usize, mut make: impl FnMut(usize, &mut String)) -> Vec<Vec<u8>> {
-    let mut builder = BatchBuilder::new(Compression::None);
-    let (mut batches, mut value) = (Vec::new(), String::new());
-    for (index, time) in (0..records).zip(EPOCH_MS..) {
+/// One generated record.
+pub(crate) struct Generated<'a> {
+    /// Where it comes in the order of all.
+    pub(crate) index: usize,
+    /// Its time.
+    pub(crate) timestamp: i64,
+    /// What would be its key, where keys are wanted: a bid's auction; lines have none.
+    pub(crate) key: Option<u64>,
+    /// Its value.
+    pub(crate) value: &'a [u8],
+}
+
+fn each(
+    records: usize,
+    mut make: impl FnMut(usize, &mut String) -> Option<u64>,
+    mut visit: impl FnMut(Generated<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut value = String::new();
+    for (index, timestamp) in (0..records).zip(EPOCH_MS..) {
         value.clear();
-        make(index, &mut value);
-        builder.append(time, None, Some(value.as_bytes()), &[]);
-        if builder.size() >= BATCH_BYTES || index + 1 == records {
+        let key = make(index, &mut value);
+        visit(Generated { index, timestamp, key, value: value.as_bytes() })?;
+    }
+    Ok(())
+}
+
+fn batches(records: usize, make: impl FnMut(usize, &mut String) -> Option<u64>) -> Vec<Vec<u8>> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    let mut batches = Vec::new();
+    let gathered = each(records, make, |record| {
+        builder.append(record.timestamp, None, Some(record.value), &[]);
+        if builder.size() >= BATCH_BYTES || record.index + 1 == records {
             batches.push(builder.finish());
         }
-    }
+        Ok(())
+    });
+    debug_assert!(gathered.is_ok(), "gathering refuses no record");
     batches
 }
 
 /// Bids of the auction benchmark, half of them dear enough for [`crate::functions::PRICE_MIN`].
 pub(crate) fn bids(records: usize) -> Vec<Vec<u8>> {
     let mut random = Random(1);
-    batches(records, |index, value| bid(&mut random, index, value))
+    batches(records, |index, value| Some(bid(&mut random, index, value)))
 }
 
-fn bid(random: &mut Random, index: usize, value: &mut String) {
+/// The same bids, one at a time.
+///
+/// # Errors
+/// Those of the visitor.
+pub(crate) fn each_bid(records: usize, visit: impl FnMut(Generated<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut random = Random(1);
+    each(records, |index, value| Some(bid(&mut random, index, value)), visit)
+}
+
+/// Writes a bid, and tells its auction.
+fn bid(random: &mut Random, index: usize, value: &mut String) -> u64 {
     use std::fmt::Write;
     let channel = random.pick(&["Google", "Facebook", "Baidu", "Apple"]);
     let (auction, bidder) = (1_000 + random.below(9_000), 1_000 + random.below(9_000));
@@ -82,32 +119,63 @@ fn bid(random: &mut Random, index: usize, value: &mut String) {
         value.push(random.pick(&LETTERS));
     }
     value.push_str("\"}");
+    auction
 }
 
 /// Bids, every other of which begins with the byte that [`crate::functions::keep`] looks for.
 pub(crate) fn marked(records: usize) -> Vec<Vec<u8>> {
     let mut random = Random(2);
     batches(records, |index, value| {
-        bid(&mut random, index, value);
+        let auction = bid(&mut random, index, value);
         if random.below(2) == 0 {
             value.replace_range(..1, "#");
         }
+        Some(auction)
     })
 }
 
 /// Lines of words, the words' frequencies after Zipf's law.
 pub(crate) fn lines(records: usize) -> Vec<Vec<u8>> {
-    let mut random = Random(3);
-    let words: Vec<String> = (0..VOCABULARY).map(|rank| word(&mut random, rank)).collect();
-    let shares = zipf();
-    batches(records, |_, value| {
+    let mut writer = Lines::new();
+    batches(records, |_, value| writer.write(value))
+}
+
+/// The same lines, one at a time.
+///
+/// # Errors
+/// Those of the visitor.
+pub(crate) fn each_line(
+    records: usize,
+    visit: impl FnMut(Generated<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut writer = Lines::new();
+    each(records, |_, value| writer.write(value), visit)
+}
+
+/// Where lines come from.
+struct Lines {
+    random: Random,
+    words: Vec<String>,
+    shares: Vec<f64>,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let mut random = Random(3);
+        let words = (0..VOCABULARY).map(|rank| word(&mut random, rank)).collect();
+        Self { random, words, shares: zipf() }
+    }
+
+    /// Writes a line; it has no key.
+    fn write(&mut self, value: &mut String) -> Option<u64> {
         for place in 0..WORDS_PER_LINE {
-            let at = random.unit();
-            let rank = shares.partition_point(|share| *share < at).min(VOCABULARY - 1);
+            let at = self.random.unit();
+            let rank = self.shares.partition_point(|share| *share < at).min(VOCABULARY - 1);
             value.push_str(if place == 0 { "" } else { " " });
-            value.push_str(words.get(rank).map_or("", String::as_str));
+            value.push_str(self.words.get(rank).map_or("", String::as_str));
         }
-    })
+        None
+    }
 }
 
 /// A word that no other rank has: letters, then the rank in letters.

@@ -8,10 +8,10 @@ use millstream::worker::Shared;
 use std::path::Path;
 
 /// What stands before every manifest's nodes.
-fn head(plugin: Option<&Path>, trusted: bool) -> String {
+pub(crate) fn head(app: &str, plugin: Option<&Path>, trusted: bool) -> String {
     let plugin = plugin.map(|plugin| format!("[plugin.bench]\ncomponent = {plugin:?}\ntrusted = {trusted}\n"));
     format!(
-        "manifest = 1\napp = \"bench\"\n{}[node.in]\nop = \"stream\"\ntopic = \"input\"\n",
+        "manifest = 1\napp = {app:?}\n{}[node.in]\nop = \"stream\"\ntopic = \"input\"\n",
         plugin.unwrap_or_default()
     )
 }
@@ -57,7 +57,7 @@ topic = "output"
 pub(crate) fn write(manifest: &Path, plugin: &Path, nodes: &str, trusted: bool) -> Result<(), Failure> {
     // An app without a plugin names none, so that none is loaded.
     let plugin = if nodes.contains("bench.") { Some(plugin) } else { None };
-    Ok(std::fs::write(manifest, head(plugin, trusted) + nodes)?)
+    Ok(std::fs::write(manifest, head("bench", plugin, trusted) + nodes)?)
 }
 
 /// Runs the app on a data directory that holds its input; measured is what comes after loading. Says how often

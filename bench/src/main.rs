@@ -10,6 +10,7 @@ mod data;
 mod functions;
 mod generate;
 mod host;
+mod kafka;
 mod native;
 mod native_words;
 mod pairs;
@@ -22,6 +23,17 @@ use std::path::PathBuf;
 
 /// Why a run is void.
 pub(crate) type Failure = Box<dyn std::error::Error>;
+
+#[derive(Debug, Parser)]
+enum Suite {
+    /// On the embedded log.
+    Embedded(Setup),
+    /// On Kafka.
+    Kafka(kafka::Setup),
+    /// The native loop on Kafka: a process of its own, as all that run beside it are.
+    #[command(hide = true)]
+    KafkaNative(kafka::Job),
+}
 
 /// What to measure, and how often.
 #[derive(Debug, Parser)]
@@ -66,14 +78,21 @@ fn main() -> Result<(), Failure> {
     if std::env::args().nth(1).is_some_and(|word| word == COMPILE_SUBCOMMAND) {
         return millstream::cli::Cli::parse().run().map_err(|error| error.render(false).into());
     }
-    let setup = Setup::parse();
+    match Suite::parse() {
+        Suite::Embedded(setup) => embedded(&setup),
+        Suite::Kafka(setup) => kafka::measure(&setup),
+        Suite::KafkaNative(job) => kafka::native(&job),
+    }
+}
+
+fn embedded(setup: &Setup) -> Result<(), Failure> {
     let report = report::Report {
         commit: setup.commit.clone(),
         machine: report::machine(),
-        workloads: pairs::measure(&setup)?,
-        border: if setup.wants("border") { border::measure(&setup)? } else { Vec::new() },
-        commits: if setup.wants("commit") { commits::measure(&setup)? } else { Vec::new() },
-        starts: if setup.wants("start") { start::measure(&setup)? } else { start::Starts::default() },
+        workloads: pairs::measure(setup)?,
+        border: if setup.wants("border") { border::measure(setup)? } else { Vec::new() },
+        commits: if setup.wants("commit") { commits::measure(setup)? } else { Vec::new() },
+        starts: if setup.wants("start") { start::measure(setup)? } else { start::Starts::default() },
     };
     print!("{}", report.tables());
     if let Some(path) = &setup.json {

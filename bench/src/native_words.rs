@@ -21,7 +21,7 @@ struct Count {
 }
 
 /// The counts at hand, over those in the database.
-struct Counts {
+pub(crate) struct Counts {
     db: Db,
     prefix: [u8; 8],
     places: FxHashMap<Box<[u8]>, usize>,
@@ -30,14 +30,21 @@ struct Counts {
 }
 
 impl Counts {
-    fn open(db: Db) -> Result<Self, Failure> {
+    /// Over a database.
+    ///
+    /// # Errors
+    /// If it cannot give the store a number.
+    pub(crate) fn open(db: Db) -> Result<Self, Failure> {
         let mut prefix = [0; 8];
         prefix[..4].copy_from_slice(&db.number("store/native/counts")?.to_be_bytes());
         Ok(Self { db, prefix, places: FxHashMap::default(), all: Vec::new(), dirty: Vec::new() })
     }
 
-    /// Counts one more of a word.
-    fn add(&mut self, word: &[u8], timestamp: i64) -> Result<(i64, i64), Failure> {
+    /// Counts one more of a word: its count now, and its time.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) fn add(&mut self, word: &[u8], timestamp: i64) -> Result<(i64, i64), Failure> {
         let place = match self.places.get(word) {
             Some(place) => *place,
             None => self.load(word)?,
@@ -66,7 +73,7 @@ impl Counts {
     }
 
     /// Writes each changed count once, in the order of the words, and forgets that it changed.
-    fn prepare(&mut self, writes: &mut Writes, mut visit: impl FnMut(&[u8], i64, i64)) {
+    pub(crate) fn prepare(&mut self, writes: &mut Writes, mut visit: impl FnMut(&[u8], i64, i64)) {
         let mut dirty = std::mem::take(&mut self.dirty);
         let word = |place: &usize| self.all.get(*place).map(|count| &count.word);
         dirty.sort_unstable_by(|a, b| word(a).cmp(&word(b)));

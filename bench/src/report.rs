@@ -112,7 +112,7 @@ impl Report {
 }
 
 /// Median, lowest and highest.
-fn spread(mut samples: Vec<f64>, digits: usize) -> String {
+pub(crate) fn spread(mut samples: Vec<f64>, digits: usize) -> String {
     let mut at = |share| quantile(&mut samples, share);
     let (low, middle, high) = (at(0.0), at(0.5), at(1.0));
     format!("{middle:.digits$} ({low:.digits$}-{high:.digits$})")
@@ -120,7 +120,7 @@ fn spread(mut samples: Vec<f64>, digits: usize) -> String {
 
 /// The sample below which this share of them lies.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share")]
-fn quantile(samples: &mut [f64], share: f64) -> f64 {
+pub(crate) fn quantile(samples: &mut [f64], share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     let place = (samples.len().saturating_sub(1)) as f64 * share;
     samples.get(place.round() as usize).copied().unwrap_or(f64::NAN)

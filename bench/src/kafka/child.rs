@@ -1,0 +1,42 @@
+//! A contender's process and what it took.
+
+use crate::Failure;
+use crate::clock::Span;
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// After this a run is killed and void.
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
+
+/// Runs a command to its end: CPU time of it and its children (as the kernel counts it, from the start of the process to
+/// its end), time that passed, and what it printed.
+///
+/// # Errors
+/// If it fails, or takes too long.
+pub(super) fn run(command: &Command) -> Result<(Span, String), Failure> {
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=5", &LIMIT.as_secs().to_string()]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            limited.env(name, value);
+        }
+    }
+    let (before, begin) = (children()?, Instant::now());
+    let output = limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).output()?;
+    let wall = begin.elapsed().as_secs_f64();
+    let cpu = children()? - before;
+    if !output.status.success() {
+        return Err(format!("{:?} ended with {}", command.get_program(), output.status).into());
+    }
+    Ok((Span { cpu, wall }, String::from_utf8(output.stdout)?))
+}
+
+/// CPU seconds of all children that have ended.
+fn children() -> Result<f64, Failure> {
+    let usage: Usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of hours fit")]
+    let seconds = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6;
+    Ok(seconds)
+}

@@ -1,0 +1,104 @@
+//! What is to be reached.
+
+use super::contender::Contender;
+use super::contender::Contender::{Millstream, MillstreamTrusted, Native, Streams, StreamsTuned};
+use super::{Guarantee, Measured, Workload};
+use crate::report::{quantile, spread};
+
+/// A goal: one contender's records per CPU-second against another's in the same round.
+struct Goal {
+    text: &'static str,
+    workload: Workload,
+    ours: Contender,
+    theirs: Contender,
+    at_least: f64,
+}
+
+const GOALS: [Goal; 8] = [
+    Goal {
+        text: "pass-through: 0.9 of native",
+        workload: Workload::PassThrough,
+        ours: Millstream,
+        theirs: Native,
+        at_least: 0.9,
+    },
+    Goal {
+        text: "pass-through: 2.2 times tuned Kafka Streams",
+        workload: Workload::PassThrough,
+        ours: Millstream,
+        theirs: StreamsTuned,
+        at_least: 2.2,
+    },
+    Goal { text: "JSON: 0.8 of native", workload: Workload::Json, ours: Millstream, theirs: Native, at_least: 0.8 },
+    Goal {
+        text: "JSON, `trusted`: 0.8 of native",
+        workload: Workload::Json,
+        ours: MillstreamTrusted,
+        theirs: Native,
+        at_least: 0.8,
+    },
+    Goal {
+        text: "JSON: twice tuned Kafka Streams",
+        workload: Workload::Json,
+        ours: Millstream,
+        theirs: StreamsTuned,
+        at_least: 2.0,
+    },
+    Goal {
+        text: "word count: three times tuned Kafka Streams",
+        workload: Workload::WordCount,
+        ours: Millstream,
+        theirs: StreamsTuned,
+        at_least: 3.0,
+    },
+    Goal {
+        text: "word count: three times Kafka Streams as it comes",
+        workload: Workload::WordCount,
+        ours: Millstream,
+        theirs: Streams,
+        at_least: 3.0,
+    },
+    Goal {
+        text: "word count: 0.7 of native",
+        workload: Workload::WordCount,
+        ours: Millstream,
+        theirs: Native,
+        at_least: 0.7,
+    },
+];
+
+/// What exactly-once may cost of at-least-once's records per CPU-second.
+const EXACTLY_ONCE_COST: f64 = 0.10;
+
+/// A line of the table for each goal that was measured, and each guarantee.
+pub(super) fn lines(workloads: &[Measured]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for measured in workloads {
+        for goal in GOALS.iter().filter(|goal| goal.workload == measured.workload) {
+            for guarantee in Guarantee::ALL {
+                let ratios = ratios(measured, (goal.ours, guarantee), (goal.theirs, guarantee));
+                let text = format!("{}, {}", goal.text, guarantee.name());
+                lines.extend(line(&text, ratios, |ratio| ratio >= goal.at_least));
+            }
+        }
+        let (ours, theirs) = ((Millstream, Guarantee::ExactlyOnce), (Millstream, Guarantee::AtLeastOnce));
+        let costs = ratios(measured, ours, theirs).into_iter().map(|ratio| 1.0 - ratio).collect();
+        let text = format!("{}: exactly-once costs 0.10 of at-least-once", measured.workload.name());
+        lines.extend(line(&text, costs, |cost| cost <= EXACTLY_ONCE_COST));
+    }
+    lines
+}
+
+fn line(text: &str, samples: Vec<f64>, reached: impl Fn(f64) -> bool) -> Option<String> {
+    let verdict = if reached(quantile(&mut samples.clone(), 0.5)) { "reached" } else { "**missed**" };
+    (!samples.is_empty()).then(|| format!("| {text} | {} | {verdict} |", spread(samples, 2)))
+}
+
+/// Round by round, the records per CPU-second of one against those of the other.
+fn ratios(measured: &Measured, ours: (Contender, Guarantee), theirs: (Contender, Guarantee)) -> Vec<f64> {
+    let of = |(contender, guarantee): (Contender, Guarantee)| {
+        measured.runs.iter().filter(move |run| run.contender == contender && run.guarantee == guarantee)
+    };
+    let pairs = of(ours).filter_map(|our| of(theirs).find(|their| their.round == our.round).map(|their| (our, their)));
+    pairs.map(|(our, their)| our.per_cpu(measured.units) / their.per_cpu(measured.units)).collect()
+}
