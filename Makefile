@@ -43,5 +43,7 @@ test: build guests
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test properties mistakes -- --nocapture
 
-bench: setup
+bench:
+	@scripts/setup bench
 	MILLSTREAM_GUESTS="$(GUESTS)" bench/run
+	MILLSTREAM_GUESTS="$(GUESTS)" bench/run kafka --json bench/samples-kafka.json --document docs/benchmarks.md
