@@ -1,11 +1,13 @@
 //! Clients as who writes such a loop by hand would set them up for speed.
 
-use super::ffi::{self, Message, Queue};
+use super::data::PARTITIONS;
+use super::ffi::{self, Message, Queue, Topic};
 use crate::Failure;
+use millstream::record::{Partition, partition_for};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -70,7 +72,7 @@ pub(super) struct Clients {
     // Before the consumer: its queues are let go of first.
     sources: Vec<Source>,
     consumer: Input,
-    output: Output,
+    output: Writer,
     transactional: bool,
 }
 
@@ -82,16 +84,17 @@ impl Clients {
     pub(super) fn join(
         bootstrap: &str,
         group: &str,
-        topics: &[(&str, usize)],
+        topics: &[&str],
+        outputs: &[&str],
         transactional: bool,
     ) -> Result<Self, Failure> {
         let consumer: Input = input(bootstrap, group).create()?;
-        let sources = topics.iter().map(|(topic, count)| Source::new(&consumer, topic, *count));
+        let sources = topics.iter().map(|topic| Source::new(&consumer, topic));
         let sources = sources.collect::<Result<_, _>>()?;
-        let output = output(bootstrap, transactional.then_some(group)).create_with_context(Deliveries::default())?;
+        let output = Writer::new(bootstrap, transactional.then_some(group), outputs)?;
         let clients = Self { sources, consumer, output, transactional };
-        clients.consumer.subscribe(&topics.iter().map(|(topic, _)| *topic).collect::<Vec<_>>())?;
-        let (wanted, end) = (topics.iter().map(|(_, count)| count).sum(), Instant::now() + LIMIT);
+        clients.consumer.subscribe(topics)?;
+        let (wanted, end) = (topics.len() * places(), Instant::now() + LIMIT);
         while clients.consumer.assignment()?.count() < wanted {
             clients.serve(Duration::from_millis(10))?;
             if Instant::now() > end {
@@ -99,7 +102,7 @@ impl Clients {
             }
         }
         if transactional {
-            clients.output.init_transactions(LIMIT)?;
+            clients.output.producer.init_transactions(LIMIT)?;
         }
         Ok(clients)
     }
@@ -115,11 +118,7 @@ impl Clients {
             Some(Err(KafkaError::MessageConsumption(error))) => eprintln!("consumer: {error}"),
             Some(Err(error)) => return Err(error.into()),
         }
-        self.output.poll(Duration::ZERO);
-        if self.output.context().refused.load(Ordering::Relaxed) {
-            return Err("a record was refused".into());
-        }
-        Ok(())
+        self.output.serve()
     }
 
     /// Takes records of a source; waits a little if there are none and `waits` is set.
@@ -130,21 +129,20 @@ impl Clients {
         &mut self,
         source: usize,
         waits: bool,
-        mut each: impl FnMut(&Producing<'_>, Message<'_>) -> Result<(), Failure>,
+        mut each: impl FnMut(&Writer, Message<'_>) -> Result<(), Failure>,
     ) -> Result<usize, Failure> {
         let source = self.sources.get_mut(source).ok_or("there is no such source")?;
-        let producing = Producing(&self.output);
-        let positions = &mut source.positions;
+        let (output, positions) = (&self.output, &mut source.positions);
         source.queue.fetch(if waits { WAIT } else { Duration::ZERO }, |message| {
             let place = usize::try_from(message.partition)?;
             *positions.get_mut(place).ok_or("a partition that was not there")? = message.offset + 1;
-            each(&producing, message)
+            each(output, message)
         })
     }
 
-    /// What is written outside of a fetch.
-    pub(super) fn producing(&self) -> Producing<'_> {
-        Producing(&self.output)
+    /// Where it writes.
+    pub(super) fn output(&self) -> &Writer {
+        &self.output
     }
 
     /// Begins a transaction, if the loop has them.
@@ -153,7 +151,7 @@ impl Clients {
     /// If that is refused.
     pub(super) fn begin(&self) -> Result<(), Failure> {
         if self.transactional {
-            self.output.begin_transaction()?;
+            self.output.producer.begin_transaction()?;
         }
         Ok(())
     }
@@ -172,11 +170,11 @@ impl Clients {
         }
         if self.transactional {
             let member = self.consumer.group_metadata().ok_or("the loop is in no group")?;
-            self.output.send_offsets_to_transaction(&offsets, &member, LIMIT)?;
-            ffi::commit(&self.output, LIMIT)?;
+            self.output.producer.send_offsets_to_transaction(&offsets, &member, LIMIT)?;
+            ffi::commit(&self.output.producer, LIMIT)?;
             applies()?;
         } else {
-            ffi::flush(&self.output, LIMIT)?;
+            self.output.flush()?;
             applies()?;
             // librdkafka refuses to commit nothing.
             if offsets.count() > 0 {
@@ -189,13 +187,18 @@ impl Clients {
 
 impl Source {
     /// All partitions' records come into one queue, also those that the group gives later.
-    fn new(consumer: &Input, topic: &str, partitions: usize) -> Result<Self, Failure> {
+    fn new(consumer: &Input, topic: &str) -> Result<Self, Failure> {
         let queue = Queue::new(consumer);
-        for partition in (0..).take(partitions) {
+        for partition in 0..PARTITIONS {
             queue.take_in(consumer, topic, partition)?;
         }
-        Ok(Self { topic: topic.into(), queue, positions: vec![0; partitions] })
+        Ok(Self { topic: topic.into(), queue, positions: vec![0; places()] })
     }
+}
+
+/// The number of partitions, to count with.
+fn places() -> usize {
+    usize::try_from(PARTITIONS).unwrap_or_default()
 }
 
 /// Shows each committed record of a topic, up to its end as it is now.
@@ -205,19 +208,18 @@ impl Source {
 pub(super) fn read_all(
     bootstrap: &str,
     topic: &str,
-    partitions: usize,
     mut each: impl FnMut(Message<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut config = input(bootstrap, "millstream-bench-reader");
     let consumer: Input = config.set("enable.partition.eof", "true").create()?;
-    let mut source = Source::new(&consumer, topic, partitions)?;
+    let mut source = Source::new(&consumer, topic)?;
     let mut list = TopicPartitionList::new();
-    for partition in (0..).take(partitions) {
+    for partition in 0..PARTITIONS {
         list.add_partition_offset(topic, partition, Offset::Beginning)?;
     }
     consumer.assign(&list)?;
     let mut end = Instant::now() + LIMIT;
-    while source.queue.ends < partitions {
+    while source.queue.ends < places() {
         if source.queue.fetch(WAIT, &mut each)? > 0 {
             end = Instant::now() + LIMIT;
         } else if Instant::now() > end {
@@ -227,23 +229,61 @@ pub(super) fn read_all(
     Ok(())
 }
 
-/// Where a loop writes.
-pub(super) struct Producing<'a>(pub(super) &'a Output);
+/// A producer and the topics that it writes.
+pub(super) struct Writer {
+    // Before the producer: they are let go of first.
+    topics: Vec<Topic>,
+    producer: Output,
+}
 
-impl Producing<'_> {
-    /// Hands a record to the producer; waits while its queue is full.
+impl Writer {
+    /// A producer, with transactions if it gets an id for them.
+    ///
+    /// # Errors
+    /// If its settings are refused.
+    pub(super) fn new(bootstrap: &str, id: Option<&str>, topics: &[&str]) -> Result<Self, Failure> {
+        let producer = output(bootstrap, id).create_with_context(Deliveries::default())?;
+        let topics = topics.iter().map(|topic| Topic::new(&producer, topic)).collect::<Result<_, _>>()?;
+        Ok(Self { topics, producer })
+    }
+
+    /// Hands a record for one of the topics to the producer, for the partition where Java's would put its key; waits
+    /// while the producer's queue is full.
     ///
     /// # Errors
     /// If it is refused.
-    pub(super) fn send(&self, topic: &str, key: Option<&[u8]>, value: &[u8], timestamp: i64) -> Result<(), Failure> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic).payload(value).timestamp(timestamp);
-        record.key = key;
-        while let Err((error, back)) = self.0.send(record) {
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+    pub(super) fn send(
+        &self,
+        topic: usize,
+        input: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+        timestamp: i64,
+    ) -> Result<(), Failure> {
+        let topic = self.topics.get(topic).ok_or("there is no such topic")?;
+        let partition = partition_for(key, Partition::new(input), PARTITIONS).get();
+        while let Err(error) = topic.produce(&self.producer, partition, key, value, timestamp) {
+            if error.0 != RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL {
                 return Err(error.into());
             }
-            self.0.poll(Duration::from_millis(1));
-            record = back;
+            self.producer.poll(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Waits until the brokers have everything.
+    ///
+    /// # Errors
+    /// If they do not get it in time, or refuse some of it.
+    pub(super) fn flush(&self) -> Result<(), Failure> {
+        ffi::flush(&self.producer, LIMIT)?;
+        self.serve()
+    }
+
+    fn serve(&self) -> Result<(), Failure> {
+        self.producer.poll(Duration::ZERO);
+        if self.producer.context().refused.load(Ordering::Relaxed) {
+            return Err("a record was refused".into());
         }
         Ok(())
     }
@@ -259,11 +299,10 @@ fn input(bootstrap: &str, group: &str) -> ClientConfig {
     config
 }
 
-/// A producer, with transactions if it gets an id for them.
-pub(super) fn output(bootstrap: &str, id: Option<&str>) -> ClientConfig {
+fn output(bootstrap: &str, id: Option<&str>) -> ClientConfig {
     let mut config = config(bootstrap);
-    // As Java's producer does by default; and its partitioner.
-    config.set("enable.idempotence", "true").set("partitioner", "murmur2_random");
+    // As Java's producer does by default.
+    config.set("enable.idempotence", "true");
     config.set("linger.ms", "5").set("batch.size", "524288").set("batch.num.messages", "100000");
     config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "262144");
     config.set("delivery.report.only.error", "true").set("retry.backoff.ms", "5");

@@ -1,6 +1,7 @@
 //! One broker for all runs, and its topics.
 
 use super::client::{LIMIT, config};
+use super::data::PARTITIONS;
 use crate::Failure;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -49,8 +50,8 @@ impl Cluster {
     ///
     /// # Errors
     /// If it is refused.
-    pub(super) fn create(&self, topic: &str, partitions: usize) -> Result<(), Failure> {
-        let topic = NewTopic::new(topic, i32::try_from(partitions)?, TopicReplication::Fixed(1));
+    pub(super) fn create(&self, topic: &str) -> Result<(), Failure> {
+        let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
         for made in pollster::block_on(self.admin()?.create_topics([&topic], &AdminOptions::new()))? {
             made.map_err(|(topic, code)| format!("{topic}: {code}"))?;
         }

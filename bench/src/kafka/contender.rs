@@ -131,7 +131,7 @@ fn native(place: &Place<'_>) -> Result<Command, Failure> {
     command.arg("kafka-native").args(["--workload", place.workload.name(), "--guarantee", place.guarantee.name()]);
     command.args(["--bootstrap", place.bootstrap, "--group", &place.group, "--input", place.input()]);
     command.args(["--output", &place.output(), "--records", &place.records.to_string()]);
-    command.args(["--partitions", &PARTITIONS.to_string(), "--data-dir"]).arg(place.directory.join("data"));
+    command.args(["--data-dir"]).arg(place.directory.join("data"));
     Ok(command)
 }
 

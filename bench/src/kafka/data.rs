@@ -1,17 +1,17 @@
 //! Inputs, written once; and what comes out, held against what must come out.
 
 use super::Workload;
-use super::client::{self, LIMIT};
+use super::client::{self, Writer};
 use super::cluster::Cluster;
 use crate::Failure;
 use crate::functions::{convert, words};
-use crate::generate::{self, Generated};
+use crate::generate;
 use millstream::record::{Partition, partition_for};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 
 /// Partitions of every topic.
-pub(super) const PARTITIONS: usize = 4;
+pub(super) const PARTITIONS: i32 = 4;
 
 /// What a topic holds, in whatever order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +41,8 @@ fn digest(last: &Last) -> Digest {
 }
 
 /// Where Java's partitioner puts a key.
-fn place(key: &[u8]) -> Result<i32, Failure> {
-    Ok(partition_for(Some(key), Partition::new(0), i32::try_from(PARTITIONS)?).get())
+fn place(key: &[u8]) -> i32 {
+    partition_for(Some(key), Partition::new(0), PARTITIONS).get()
 }
 
 /// An input, and what each workload makes of it.
@@ -69,39 +69,40 @@ impl Inputs {
     /// # Errors
     /// If they cannot be written.
     pub(super) fn write(cluster: &Cluster, bids: usize, lines: usize) -> Result<Self, Failure> {
-        let producer = client::output(&cluster.bootstrap, None).create_with_context(client::Deliveries::default())?;
+        // Topics first: a producer that knows one before it is there does not look again at once.
+        for topic in [(bids, BIDS), (lines, LINES)].into_iter().filter(|(count, _)| *count > 0).map(|(_, topic)| topic)
+        {
+            cluster.create(topic)?;
+        }
+        let output = Writer::new(&cluster.bootstrap, None, &[BIDS, LINES])?;
         let mut inputs = Self { copied: Digest::default(), converted: Digest::default(), counted: Digest::default() };
-        let send = |topic: &str, key: Option<&[u8]>, record: &Generated<'_>| {
-            client::Producing(&producer).send(topic, key, record.value, record.timestamp)
-        };
         if bids > 0 {
-            cluster.create(BIDS, PARTITIONS)?;
             generate::each_bid(bids, |bid| {
                 let key = bid.key.unwrap_or_default().to_string().into_bytes();
-                let partition = place(&key)?;
+                let partition = place(&key);
                 inputs.copied.add(partition, Some(&key), Some(bid.value), bid.timestamp);
                 if let Some(kept) = convert(bid.value)? {
                     let value = serde_json::to_vec(&kept)?;
                     inputs.converted.add(partition, Some(&key), Some(&value), bid.timestamp);
                 }
-                send(BIDS, Some(&key), &bid)
+                output.send(0, 0, Some(&key), bid.value, bid.timestamp)
             })?;
         }
         if lines > 0 {
-            cluster.create(LINES, PARTITIONS)?;
-            let mut counts: FxHashMap<Vec<u8>, (i64, i64)> = FxHashMap::default();
+            let (mut partition, mut counts) = (0, FxHashMap::<Vec<u8>, (i64, i64)>::default());
             generate::each_line(lines, |line| {
                 for word in words(line.value) {
                     let (count, time) = counts.entry(word.to_vec()).or_default();
                     (*count, *time) = (*count + 1, line.timestamp.max(*time));
                 }
-                send(LINES, None, &line)
+                partition = (partition + 1) % PARTITIONS;
+                output.send(1, partition, None, line.value, line.timestamp)
             })?;
             for (word, (count, time)) in counts {
-                inputs.counted.add(place(&word)?, Some(&word), Some(&count.to_be_bytes()), time);
+                inputs.counted.add(place(&word), Some(&word), Some(&count.to_be_bytes()), time);
             }
         }
-        super::ffi::flush(&producer, LIMIT)?;
+        output.flush()?;
         Ok(inputs)
     }
 }
@@ -117,7 +118,7 @@ pub(super) const LINES: &str = "lines";
 /// If it cannot be read.
 pub(super) fn read(cluster: &Cluster, topic: &str, last_only: bool) -> Result<(u64, Digest), Failure> {
     let (mut all, mut last) = (Digest::default(), Last::default());
-    client::read_all(&cluster.bootstrap, topic, PARTITIONS, |message| {
+    client::read_all(&cluster.bootstrap, topic, |message| {
         all.add(message.partition, message.key, message.value, message.timestamp);
         if last_only {
             let value = message.value.unwrap_or_default().to_vec();

@@ -6,10 +6,11 @@
 use super::client::{Failed, Input, Output};
 use crate::Failure;
 use rdkafka::bindings as c;
+use rdkafka::bindings::rd_kafka_vtype_t as tag;
 use rdkafka::consumer::Consumer;
 use rdkafka::producer::Producer;
 use rdkafka::types::RDKafkaRespErr;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 use std::time::Duration;
 
@@ -129,6 +130,70 @@ unsafe fn view(message: &c::rd_kafka_message_t) -> Result<Option<Message<'_>>, F
         key: bytes(message.key, message.key_len),
         value: bytes(message.payload, message.len),
     }))
+}
+
+/// A topic that is written.
+pub(super) struct Topic {
+    topic: *mut c::rd_kafka_topic_t,
+}
+
+impl Topic {
+    /// A topic of a producer. It must be dropped before the producer is.
+    ///
+    /// # Errors
+    /// If it cannot be named so.
+    pub(super) fn new(producer: &Output, name: &str) -> Result<Self, Failure> {
+        let native = CString::new(name)?;
+        // SAFETY: the client and the name are alive; without a configuration the client's own is taken.
+        let topic = unsafe { c::rd_kafka_topic_new(producer.client().native_ptr(), native.as_ptr(), ptr::null_mut()) };
+        if topic.is_null() { Err(format!("there is no topic {name}").into()) } else { Ok(Self { topic }) }
+    }
+
+    /// Hands a record to the producer, which copies it.
+    ///
+    /// # Errors
+    /// If it is not taken.
+    pub(super) fn produce(
+        &self,
+        producer: &Output,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+        timestamp: i64,
+    ) -> Result<(), Failed> {
+        let (key, key_size) = key.map_or((ptr::null(), 0), |key| (key.as_ptr(), key.len()));
+        let flags = c_int::try_from(c::RD_KAFKA_MSG_F_COPY).unwrap_or_default();
+        // SAFETY: client and topic are alive; each tag is followed by what librdkafka's header says; key and value live
+        // until the call returns.
+        let error = unsafe {
+            c::rd_kafka_producev(
+                producer.client().native_ptr(),
+                tag::RD_KAFKA_VTYPE_RKT,
+                self.topic,
+                tag::RD_KAFKA_VTYPE_PARTITION,
+                partition,
+                tag::RD_KAFKA_VTYPE_MSGFLAGS,
+                flags,
+                tag::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_size,
+                tag::RD_KAFKA_VTYPE_VALUE,
+                value.as_ptr(),
+                value.len(),
+                tag::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp,
+                tag::RD_KAFKA_VTYPE_END,
+            )
+        };
+        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(Failed(error)) }
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, destroyed once.
+        unsafe { c::rd_kafka_topic_destroy(self.topic) }
+    }
 }
 
 /// Waits until the brokers have all that was produced.

@@ -123,9 +123,6 @@ pub(crate) struct Job {
     input: String,
     #[arg(long)]
     output: String,
-    /// Partitions of its topics.
-    #[arg(long)]
-    partitions: usize,
     /// Records of the input, after which it ends.
     #[arg(long)]
     records: usize,
@@ -224,10 +221,10 @@ fn once(
     let group = format!("{}-{}-{}-{round}", workload.name(), guarantee.name(), name.to_lowercase());
     let place =
         Place { bootstrap: &cluster.bootstrap, workload, guarantee, group, directory: directory.path(), records };
-    cluster.create(&place.output(), data::PARTITIONS)?;
+    cluster.create(&place.output())?;
     if contender == Contender::Native && workload == Workload::WordCount {
-        cluster.create(&format!("{}-words-repartition", place.group), data::PARTITIONS)?;
-        cluster.create(&format!("{}-counts-changelog", place.group), data::PARTITIONS)?;
+        cluster.create(&format!("{}-words-repartition", place.group))?;
+        cluster.create(&format!("{}-counts-changelog", place.group))?;
     }
     let took = contender.run(setup, &place)?;
     let (records_out, found) = data::read(cluster, &place.output(), workload == Workload::WordCount)?;

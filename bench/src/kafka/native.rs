@@ -48,8 +48,8 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
 }
 
 fn stateless(job: &Job, mut make: impl FnMut(&[u8], &mut Vec<u8>) -> Result<Made, Failure>) -> Result<(), Failure> {
-    let topics = [(job.input.as_str(), job.partitions)];
-    let mut clients = Clients::join(&job.bootstrap, &job.group, &topics, job.guarantee == Guarantee::ExactlyOnce)?;
+    let transactional = job.guarantee == Guarantee::ExactlyOnce;
+    let mut clients = Clients::join(&job.bootstrap, &job.group, &[&job.input], &[&job.output], transactional)?;
     let (mut due, mut made, mut done) = (Due::new(), Vec::new(), 0);
     clients.begin()?;
     loop {
@@ -58,8 +58,8 @@ fn stateless(job: &Job, mut make: impl FnMut(&[u8], &mut Vec<u8>) -> Result<Made
             let value = message.value.unwrap_or_default();
             match make(value, &mut made)? {
                 Made::Nothing => Ok(()),
-                Made::Same => output.send(&job.output, message.key, value, message.timestamp),
-                Made::Value => output.send(&job.output, message.key, &made, message.timestamp),
+                Made::Same => output.send(0, message.partition, message.key, value, message.timestamp),
+                Made::Value => output.send(0, message.partition, message.key, &made, message.timestamp),
             }
         })?;
         let end = done >= job.records;
@@ -77,8 +77,9 @@ fn stateless(job: &Job, mut make: impl FnMut(&[u8], &mut Vec<u8>) -> Result<Made
 fn word_count(job: &Job) -> Result<(), Failure> {
     let rekeyed = format!("{}-words-repartition", job.group);
     let changelog = format!("{}-counts-changelog", job.group);
-    let topics = [(job.input.as_str(), job.partitions), (rekeyed.as_str(), job.partitions)];
-    let mut clients = Clients::join(&job.bootstrap, &job.group, &topics, job.guarantee == Guarantee::ExactlyOnce)?;
+    let (inputs, outputs) = ([job.input.as_str(), &rekeyed], [job.output.as_str(), &rekeyed, &changelog]);
+    let transactional = job.guarantee == Guarantee::ExactlyOnce;
+    let mut clients = Clients::join(&job.bootstrap, &job.group, &inputs, &outputs, transactional)?;
     let db = Db::open(&job.data_dir, Settings::default())?;
     let mut counts = Counts::open(db.clone())?;
     let (mut due, mut lines, mut split, mut counted) = (Due::new(), 0, 0, 0);
@@ -86,7 +87,7 @@ fn word_count(job: &Job) -> Result<(), Failure> {
     loop {
         let fetched = clients.fetch(0, false, |output, line| {
             for word in words(line.value.unwrap_or_default()) {
-                output.send(&rekeyed, Some(word), word, line.timestamp)?;
+                output.send(1, line.partition, Some(word), word, line.timestamp)?;
                 split += 1;
             }
             Ok(())
@@ -101,11 +102,11 @@ fn word_count(job: &Job) -> Result<(), Failure> {
         let end = lines >= job.records && counted == split;
         if due.now() || end {
             let (mut writes, mut outcome) = (Writes::default(), Ok(()));
-            let output = clients.producing();
+            let output = clients.output();
             counts.prepare(&mut writes, |word, count, timestamp| {
                 let value = count.to_be_bytes();
-                let sent = output.send(&changelog, Some(word), &value, timestamp);
-                let sent = sent.and_then(|()| output.send(&job.output, Some(word), &value, timestamp));
+                let sent = output.send(2, 0, Some(word), &value, timestamp);
+                let sent = sent.and_then(|()| output.send(0, 0, Some(word), &value, timestamp));
                 if sent.is_err() {
                     outcome = sent;
                 }
