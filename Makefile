@@ -28,6 +28,7 @@ lint:
 
 guests: setup
 	cd tests/guests && CARGO_TARGET_DIR="$(GUESTS)" cargo build --locked --release --target wasm32-unknown-unknown
+	cd examples && CARGO_TARGET_DIR="$(GUESTS)" cargo build --locked --release --target wasm32-unknown-unknown
 	cd tests/guests && CARGO_TARGET_DIR="$(GUESTS)" cargo build --locked --release --target wasm32-wasip2 -p clocks -p printing -p sockets
 
 test: build guests

@@ -1,9 +1,11 @@
-//! A case: from its JSON to node specs, and what it expects.
+//! A case: from its JSON to node specs and records, and what it expects.
 
+use millstream::driver::TestRecord;
 use millstream::record::Topic;
 use millstream::topology::{NodeSpec, PluginSpec, Problem, Settings, Topology};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Outputs of a topic as comparable values.
 pub(crate) type Outputs = BTreeMap<String, Vec<Value>>;
@@ -49,25 +51,120 @@ impl Case {
         self.json["quirks"].as_array().is_some_and(|quirks| quirks.contains(&json!("dlq-lost-source")))
     }
 
-    pub(crate) fn topology(&self) -> Result<Topology, Vec<Problem>> {
-        let config = &self.json["config"];
-        let topic = config["dlq_topic"].as_str().map(Topic::new);
-        let policy = match (config["processing_exception"].as_str(), &topic) {
+    /// Where dead letters go.
+    pub(crate) fn dead_letter_topic(&self) -> Option<&str> {
+        self.json["config"]["dlq_topic"].as_str()
+    }
+
+    /// What becomes of records that fail.
+    pub(crate) fn policy(&self) -> &'static str {
+        match (self.json["config"]["processing_exception"].as_str(), self.dead_letter_topic()) {
             (Some("continue"), Some(_)) => "dead-letter",
             (Some("continue"), None) => "skip",
             _ => "stop",
-        };
-        let settings = Settings { on_error: Some((policy.into(), 0)), dead_letter_topic: topic, ..Settings::default() };
+        }
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<NodeSpec> {
+        let nodes = self.json["topology"]["nodes"].as_array();
+        nodes.into_iter().flatten().map(|node| spec(node, self.is_table(&node["from"]))).collect()
+    }
+
+    /// Whether a node gives a table.
+    fn is_table(&self, id: &Value) -> bool {
+        let nodes = self.json["topology"]["nodes"].as_array();
+        let Some(node) = nodes.into_iter().flatten().find(|node| node["id"] == *id) else { return false };
+        match node["op"].as_str() {
+            Some("table" | "to-table" | "count" | "reduce" | "aggregate") => true,
+            Some("filter" | "filter-not" | "map-values") => self.is_table(&node["from"]),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn topology(&self) -> Result<Topology, Vec<Problem>> {
+        let on_error = Some((self.policy().into(), 0));
+        let dead_letter_topic = self.dead_letter_topic().map(Topic::new);
+        let settings = Settings { on_error, dead_letter_topic, ..Settings::default() };
         let plugin = PluginSpec { params: json!({}), ..PluginSpec::default() };
         let plugins = BTreeMap::from([("conformance".to_owned(), plugin)]);
-        let nodes = self.json["topology"]["nodes"].as_array().cloned().unwrap_or_default();
-        let specs: Vec<NodeSpec> = nodes.iter().map(spec).collect();
-        Topology::check("oracle", &plugins, &specs, &settings)
+        Topology::check("oracle", &plugins, &self.nodes(), &settings)
     }
 }
 
+/// All cases below a directory, by their paths.
+pub(crate) fn cases(directory: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    read(directory, directory, &mut cases);
+    assert!(!cases.is_empty(), "there are no cases in {}", directory.display());
+    cases.sort_by(|a, b| a.path.cmp(&b.path));
+    cases
+}
+
+fn read(root: &Path, directory: &Path, cases: &mut Vec<Case>) {
+    for entry in std::fs::read_dir(directory).expect("the cases can be read") {
+        let path = entry.expect("the cases can be read").path();
+        if path.is_dir() {
+            read(root, &path, cases);
+        } else if path.extension().is_some_and(|end| end == "json") {
+            let text = std::fs::read_to_string(&path).expect("a case can be read");
+            let json: Value = serde_json::from_str(&text).expect("a case is JSON");
+            let name = path.strip_prefix(root).expect("below the root").with_extension("").display().to_string();
+            cases.push(Case::new(name, json));
+        }
+    }
+}
+
+/// The compiled plugin that holds the functions of the cases.
+pub(crate) fn component() -> PathBuf {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
+    let path = PathBuf::from(built).join("wasm32-unknown-unknown/release/conformance.wasm");
+    assert!(path.exists(), "{} is not there; run make guests", path.display());
+    path
+}
+
+/// The record that a step puts in.
+pub(crate) fn record(input: &Value) -> TestRecord {
+    let bytes = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec());
+    let header = |header: &Value| (header[0].as_str().unwrap_or_default().to_owned(), bytes(&header[1]));
+    TestRecord {
+        key: bytes(&input["key"]),
+        value: bytes(&input["value"]),
+        timestamp: input["timestamp"].as_i64().expect("a timestamp"),
+        headers: input["headers"].as_array().into_iter().flatten().map(header).collect(),
+    }
+}
+
+/// A record that came out, in the form of the cases.
+pub(crate) fn output(topic: &str, record: &TestRecord) -> Value {
+    json!({
+        "topic": topic, "key": text(record.key.as_deref()), "value": text(record.value.as_deref()),
+        "timestamp": record.timestamp, "headers": header_list(&record.headers),
+    })
+}
+
+/// A row of a store, in the form of the cases.
+pub(crate) fn row(key: &[u8], timestamp: i64, value: &[u8]) -> Value {
+    json!({ "key": text(Some(key)), "value": text(Some(value)), "timestamp": timestamp })
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<String> {
+    bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Headers in the form of the cases: texts that differ between implementations are compared for presence only, and
+/// those of ours are left out.
+fn header_list(headers: &[(String, Option<Vec<u8>>)]) -> Vec<Value> {
+    let own = |(name, _): &&(String, Option<Vec<u8>>)| !name.starts_with("__millstream.");
+    let one = |(name, value): &(String, Option<Vec<u8>>)| match name.as_str() {
+        "__streams.errors.exception" | "__streams.errors.stacktrace" => json!([name, "*"]),
+        _ => json!([name, text(value.as_deref())]),
+    };
+    headers.iter().filter(own).map(one).collect()
+}
+
 /// A node of a case as a node of a manifest.
-fn spec(node: &Value) -> NodeSpec {
+fn spec(node: &Value, over_table: bool) -> NodeSpec {
     let op = node["op"].as_str().unwrap_or_default();
     let mut fields: Map<String, Value> = Map::new();
     for (name, value) in node.as_object().into_iter().flatten() {
@@ -82,7 +179,7 @@ fn spec(node: &Value) -> NodeSpec {
             let branches: Vec<Value> = node["branches"].as_array().into_iter().flatten().map(branch).collect();
             fields.insert("branches".into(), json!(branches));
         }
-        _ => call(op, node, &mut fields),
+        _ => call(op, node, over_table, &mut fields),
     }
     if matches!(op, "count" | "reduce" | "aggregate") {
         fields.insert("emit".into(), json!("every-update"));
@@ -91,12 +188,13 @@ fn spec(node: &Value) -> NodeSpec {
     NodeSpec { name: node["id"].as_str().unwrap_or_default().into(), line: 0, fields }
 }
 
-fn call(op: &str, node: &Value, fields: &mut Map<String, Value>) {
+fn call(op: &str, node: &Value, over_table: bool, fields: &mut Map<String, Value>) {
     let has = |field: &str| node.get(field).is_some();
-    let table_group = op == "group-by" && has("value");
     let (operator, params) = match op {
         "map" => ("map", json!({ "key": node["key"], "value": node["value"] })),
-        _ if table_group => ("map", json!({ "key": node["key"], "value": node["value"] })),
+        // The group of a table's row has a key and a value.
+        "group-by" if has("value") => ("map", json!({ "key": node["key"], "value": node["value"] })),
+        "group-by" if over_table => ("map", json!({ "key": node["key"] })),
         "filter" | "filter-not" => ("filter", node["predicate"].clone()),
         "map-values" | "peek" => (op, node["value"].clone()),
         "flat-map" | "flat-map-values" => (op, node["flat"].clone()),

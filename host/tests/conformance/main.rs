@@ -17,35 +17,8 @@ use std::sync::Arc;
 /// Records a turn; the last stands for the whole tape at once.
 const TURN_SIZES: [usize; 4] = [1, 2, 7, usize::MAX];
 
-fn cases() -> Vec<Case> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
-    let directory = std::env::var_os("MILLSTREAM_CONFORMANCE_DIR").map_or(own, PathBuf::from);
-    let mut cases = Vec::new();
-    read(&directory, &directory, &mut cases);
-    assert!(!cases.is_empty(), "there are no cases in {}", directory.display());
-    cases.sort_by(|a, b| a.path.cmp(&b.path));
-    cases
-}
-
-fn read(root: &Path, directory: &Path, cases: &mut Vec<Case>) {
-    for entry in std::fs::read_dir(directory).expect("the cases can be read") {
-        let path = entry.expect("the cases can be read").path();
-        if path.is_dir() {
-            read(root, &path, cases);
-        } else if path.extension().is_some_and(|end| end == "json") {
-            let text = std::fs::read_to_string(&path).expect("a case can be read");
-            let json: Value = serde_json::from_str(&text).expect("a case is JSON");
-            let name = path.strip_prefix(root).expect("below the root").with_extension("").display().to_string();
-            cases.push(Case::new(name, json));
-        }
-    }
-}
-
 fn plugin() -> Arc<dyn Plugin> {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let path = Path::new(&built).join("wasm32-unknown-unknown/release/conformance.wasm");
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run make guests", path.display()));
+    let bytes = std::fs::read(case::component()).expect("the plugin can be read");
     let compiler = Compiler::at(env!("CARGO_BIN_EXE_millstream"));
     let admitted = Plugins::new(compiler, None).admit("conformance", &bytes, Limits::default());
     admitted.expect("the plugin is admitted")
@@ -64,7 +37,8 @@ fn agrees_with_kafka_streams() {
     let plugin = plugin();
     let mut areas: BTreeMap<String, Area> = BTreeMap::new();
     let (mut failures, mut later) = (Vec::new(), Vec::new());
-    for case in cases() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
+    for case in case::cases(&std::env::var_os("MILLSTREAM_CONFORMANCE_DIR").map_or(own, PathBuf::from)) {
         let area = areas.entry(case.area()).or_default();
         match case.topology() {
             Err(problems) if problems.iter().any(|problem| problem.code == "MS-T008") => {
