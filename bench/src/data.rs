@@ -65,7 +65,7 @@ pub(crate) fn digest(directory: &Path) -> Result<Digest, Failure> {
     let (_db, mut log) = open(directory)?;
     let (mut from, mut records, mut all) = (Offset::new(0), 0, FxHasher::default());
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    while let Some(fetched) = log.fetch(&partition("output"), from, FETCH_BYTES)? {
+    while let Some(fetched) = log.fetch(&partition("output"), from, FETCH_BYTES)?.batches() {
         for batch in Batches::new(Arc::new(fetched.batches)) {
             let batch = batch?;
             for record in batch.records() {

@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Span};
 use crate::{Failure, data};
-use millstream::run::App;
+use millstream::run::{App, Host};
 use millstream::transport::Transport;
 use millstream::worker::Shared;
 use std::path::Path;
@@ -71,6 +71,6 @@ pub(crate) fn run(directory: &Path, plugin: &Path, nodes: &str, trusted: bool) -
     let app = App::load(&manifest, false)?;
     let (db, mut log) = data::open(directory)?;
     let (clock, before) = (Clock::start(), log.version());
-    app.run(&db, &mut log, 1, true, &Shared::new(1))?;
+    app.run(&Host::over(db.clone(), log.clone()), 1, true, &Shared::new(1))?;
     Ok((clock.stop(), log.version() - before))
 }

@@ -73,7 +73,7 @@ impl Consumer {
     /// # Errors
     /// If they cannot be read.
     pub(crate) fn fetch(&mut self, log: &mut EmbeddedLog) -> Result<Option<Fetched>, Failure> {
-        let fetched = log.fetch(&self.partition, self.position, FETCH_BYTES)?;
+        let fetched = log.fetch(&self.partition, self.position, FETCH_BYTES)?.batches();
         if let Some(fetched) = &fetched {
             self.position = fetched.next;
         }

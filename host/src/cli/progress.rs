@@ -1,7 +1,7 @@
 //! The line that shows how far a run is, and log lines that do not run into it.
 
 use crate::run::App;
-use crate::transport::embedded::EmbeddedLog;
+use crate::transport::Transport;
 use crate::worker::Shared;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ pub(super) fn wanted() -> bool {
 }
 
 /// Writes the line once a second until the other side hangs up, then takes it away.
-pub(super) fn report(app: &App, log: &mut EmbeddedLog, shared: &Shared, until: &Receiver<()>) {
+pub(super) fn report(app: &App, log: &mut dyn Transport, shared: &Shared, until: &Receiver<()>) {
     let (mut since, mut before) = (Instant::now(), 0);
     while until.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -4,9 +4,9 @@ use super::feed::{Shape, Source, feed};
 use super::out::Error;
 use super::{Manifest, progress};
 use crate::record::Topic;
-use crate::run::{App, RunError, open};
+use crate::run::{App, Host, RunError};
 use crate::task::Topics;
-use crate::transport::embedded::EmbeddedLog;
+use crate::transport::kafka::Settings;
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::Shared;
 use clap::Args;
@@ -47,6 +47,10 @@ pub(super) struct Run {
     /// Stop when all input is at its end, processed and committed, instead of going on until Ctrl-C.
     #[arg(long)]
     until_end: bool,
+    /// Brokers of a Kafka cluster to run on instead of the embedded log, HOST:PORT[,HOST:PORT]...; state stays in the data
+    /// directory. Processes that run the same app share its tasks.
+    #[arg(long, value_name = "BOOTSTRAP", env = "MILLSTREAM_KAFKA")]
+    kafka: Option<String>,
     /// Threads that process.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -62,21 +66,21 @@ impl Run {
     pub(super) fn run(self, data: &Path, quiet: bool) -> Result<(), Error> {
         let app = self.manifest.load()?;
         let inputs = self.inputs(&app)?;
-        let (db, mut log) = open(data, app.manifest.settings.exactly_once)?;
-        app.begin(&db, &mut log)?;
+        let host = self.host(&app, data)?;
+        app.begin(&host)?;
         let workers = usize::from(self.workers);
         let shared = Shared::new(workers);
         stop_on_signals(&shared)?;
-        let failed = self.feed(inputs, &mut log, &shared)?;
+        let failed = self.feed(inputs, &host, &shared)?;
         self.say_how(&app, data);
-        let mut progress_log = log.clone();
+        let mut progress_log = host.log();
         let result = std::thread::scope(|scope| {
             let (ended, until) = std::sync::mpsc::channel::<()>();
             if !quiet && progress::wanted() {
                 let (app, shared) = (&app, &shared);
-                scope.spawn(move || progress::report(app, &mut progress_log, shared, &until));
+                scope.spawn(move || progress::report(app, progress_log.as_mut(), shared, &until));
             }
-            let result = app.run(&db, &mut log, workers, self.until_end, &shared);
+            let result = app.run(&host, workers, self.until_end, &shared);
             drop(ended);
             result
         });
@@ -92,6 +96,14 @@ impl Run {
         }
         let input = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         input.map_or(Ok(()), Err).and(result.map_err(Error::Run))
+    }
+
+    /// Where it runs.
+    fn host(&self, app: &App, data: &Path) -> Result<Host, RunError> {
+        match &self.kafka {
+            None => Host::embedded(data, app.manifest.settings.exactly_once),
+            Some(bootstrap) => Host::kafka(data, Settings::new(bootstrap), &app.manifest.app, None),
+        }
     }
 
     /// Says what is run, where and how: a terminal where nothing arrives yet would stay empty.
@@ -130,18 +142,19 @@ impl Run {
     }
 
     /// Begins to feed the inputs, each on a thread of its own: one that waits for somebody must not hold up the end.
-    fn feed(&self, inputs: Vec<(Topic, Source)>, log: &mut EmbeddedLog, shared: &Arc<Shared>) -> Result<Failed, Error> {
+    fn feed(&self, inputs: Vec<(Topic, Source)>, host: &Host, shared: &Arc<Shared>) -> Result<Failed, Error> {
         let failed = Failed::default();
         for (topic, _) in inputs.iter().filter(|(_, source)| source.is_file()) {
-            warn_of_records(topic, log)?;
+            warn_of_records(topic, host.log().as_mut())?;
         }
         shared.feeding.store(inputs.len(), Ordering::SeqCst);
         for (topic, source) in inputs {
+            let mut log = host.log();
             let partitions = log.partitions(&topic)?;
             let shape = Shape { delimiter: self.input_key_delimiter.clone(), ..Shape::default() };
-            let (mut log, shared, failed) = (log.clone(), Arc::clone(shared), Arc::clone(&failed));
+            let (shared, failed) = (Arc::clone(shared), Arc::clone(&failed));
             std::thread::spawn(move || {
-                if let Err(error) = feed(&mut log, &topic, partitions, source, &shape) {
+                if let Err(error) = feed(log.as_mut(), &topic, partitions, source, &shape) {
                     failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     shared.stop.store(true, Ordering::SeqCst);
                 }
@@ -153,7 +166,7 @@ impl Run {
 }
 
 /// Says if a topic holds records before a file is appended to it: they may well be the same ones.
-fn warn_of_records(topic: &Topic, log: &mut EmbeddedLog) -> Result<(), TransportError> {
+fn warn_of_records(topic: &Topic, log: &mut dyn Transport) -> Result<(), TransportError> {
     let mut records = 0;
     for partition in log.topic(topic)?.iter().flat_map(TopicSpec::all_partitions) {
         let (start, end) = log.bounds(&partition)?;

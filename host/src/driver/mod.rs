@@ -180,7 +180,7 @@ impl Driver {
         let partition = only(topic.clone());
         let damaged = |error: BatchError| Stop::Damaged { partition: only(topic.clone()), reason: error.to_string() };
         let (mut from, mut records) = (Offset::new(0), Vec::new());
-        while let Some(fetched) = self.log.fetch(&partition, from, FETCH_BYTES)? {
+        while let Some(fetched) = self.log.fetch(&partition, from, FETCH_BYTES)?.batches() {
             for batch in Batches::new(Arc::new(fetched.batches)) {
                 let batch = batch.map_err(damaged)?;
                 let payload = batch.payload();

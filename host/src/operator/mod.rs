@@ -124,6 +124,9 @@ pub enum Stop {
         /// Where it begins.
         start: Offset,
     },
+    /// A task cannot be opened.
+    #[error("{0}")]
+    Opening(Box<dyn std::error::Error + Send + Sync>),
     /// The transport failed.
     #[error(transparent)]
     Transport(#[from] crate::transport::TransportError),

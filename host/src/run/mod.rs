@@ -2,7 +2,9 @@
 
 mod access;
 mod app_reset;
+mod host;
 mod layouts;
+mod maker;
 mod plugins;
 mod reset;
 mod topics;
@@ -10,19 +12,19 @@ mod upkeep;
 
 pub use access::Access;
 pub use app_reset::{AppParts, AppReset, ResetTo};
+pub use host::{Host, open};
 pub use reset::Reset;
 
 use crate::operator::Stop;
 use crate::plugin::port::Plugin;
 use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, default_cache_directory};
-use crate::record::{Offset, Partition, Topic, TopicPartition, partitions};
-use crate::store::{Db, KeyValueStore, StoreError};
-use crate::task::{Assembly, Blueprint, Input, TURN_ROWS_MAX, TaskId};
-use crate::topology::{Manifest, OffsetReset, Problem, Topology, check_calls, plan, render};
-use crate::transport::embedded::EmbeddedLog;
-use crate::transport::socket::Server;
-use crate::transport::{TopicSpec, Transaction, Transport, TransportError};
-use crate::worker::{FailureLog, Shared, Worker};
+use crate::record::{Partition, Topic, TopicPartition, partitions};
+use crate::store::StoreError;
+use crate::task::{Blueprint, TaskId};
+use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
+use crate::transport::{TopicSpec, Transport, TransportError};
+use crate::worker::{FailureLog, Shared, State, Worker};
+use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +111,35 @@ pub enum RunError {
         /// What the app takes them for.
         now: String,
     },
+    /// A topic that others are to make is not there.
+    #[error(
+        "MS-R011: there is no topic {0}; make it, or have the app make it: say [topic] {0} = {{ partitions = 1 }} in the manifest, with as many partitions as it should have"
+    )]
+    NoTopic(Topic),
+    /// An internal topic is kept in a way that loses what the app needs.
+    #[error(
+        "MS-R012: topic {topic} has cleanup.policy={there}, and the app needs {wanted}; alter it, or take another app name"
+    )]
+    Cleanup {
+        /// The topic.
+        topic: Topic,
+        /// How it is kept.
+        there: &'static str,
+        /// How it should be.
+        wanted: &'static str,
+    },
+    /// The group shares other tasks.
+    #[error(
+        "MS-R013: topic {topic} has {there} partitions, one for each task of the group, but this app has {tasks} tasks: another topology runs under this name, or the number of partitions of an input changed; give the app another name, or end all its processes and say millstream reset"
+    )]
+    Tasks {
+        /// The task topic.
+        topic: Topic,
+        /// Its partitions.
+        there: i32,
+        /// Tasks of this app.
+        tasks: i32,
+    },
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -158,11 +189,16 @@ pub enum RunError {
 fn stopped(stop: Stop) -> RunError {
     match stop {
         Stop::Record { .. } => RunError::Record(stop.to_string()),
+        Stop::Opening(error) => match error.downcast::<RunError>() {
+            Ok(error) => *error,
+            Err(error) => RunError::Stopped(error.to_string()),
+        },
         other => RunError::Stopped(other.to_string()),
     }
 }
 
 /// A manifest that was checked, and its plugins, admitted.
+#[derive(Clone)]
 pub struct App {
     /// The manifest.
     pub manifest: Manifest,
@@ -217,17 +253,21 @@ impl App {
     }
 
     /// Checks the stores, makes the topics, and notes for each source where it is read from: what is appended from now on
-    /// will be processed, even if reading begins at the end.
+    /// will be processed, even if reading begins at the end. On a cluster each task does so when it begins.
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn begin(&self, db: &Db, log: &mut dyn Transport) -> Result<(), RunError> {
-        self.check_layouts(db, log)?;
-        self.make_topics(log)?;
+    pub fn begin(&self, host: &Host) -> Result<(), RunError> {
+        let mut log = host.log();
+        self.check_layouts(&host.db, log.as_mut())?;
+        self.make_topics(log.as_mut())?;
+        if host.embedded_log().is_none() {
+            return Ok(());
+        }
         for subtopology in 0..self.blueprint.plan.subtopologies.len() {
             for source in self.blueprint.sources(subtopology) {
                 for partition in log.topic(&source.topic)?.iter().flat_map(TopicSpec::all_partitions) {
-                    self.position(&partition, log)?;
+                    self.position(&partition, None, log.as_mut())?;
                 }
             }
         }
@@ -272,58 +312,39 @@ impl App {
     ///
     /// # Errors
     /// See [`RunError`].
-    pub fn run(
-        &self,
-        db: &Db,
-        log: &mut EmbeddedLog,
-        workers: usize,
-        until_end: bool,
-        shared: &Arc<Shared>,
-    ) -> Result<(), RunError> {
-        self.check_layouts(db, log)?;
-        self.make_topics(log)?;
-        let mut tasks: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut next = 0;
-        for subtopology in 0..self.blueprint.plan.subtopologies.len() {
-            for partition in 0..self.width(subtopology, log)?.unwrap_or(0) {
-                let id = TaskId { subtopology, partition: Partition::new(partition) };
-                let assembly = self.assemble(id, db, log)?;
-                crate::killpoint::pass("task-assembled");
-                let task = self.blueprint.task(id, assembly).map_err(|stop| RunError::Stopped(stop.to_string()))?;
-                if let Some(tasks) = tasks.get_mut(next % workers) {
-                    tasks.push(task);
-                }
-                next += 1;
-            }
+    pub fn run(&self, host: &Host, workers: usize, until_end: bool, shared: &Arc<Shared>) -> Result<(), RunError> {
+        self.begin(host)?;
+        let ids = self.task_ids(host.log().as_mut())?;
+        self.make_task_topic(host, ids.len())?;
+        let _server = host.serve();
+        let _upkeep = host.embedded_log().map(|log| Upkeep::start(log.clone()));
+        let (repartitions, claims) = (Arc::new(self.repartitions()), Claims::default());
+        let shared_app = Arc::new(self.clone());
+        let settings = &self.manifest.settings;
+        let mut threads = Vec::new();
+        for number in 0..workers {
+            let (log, coordinator) = host.equip(self, number, workers, ids.len())?;
+            let (app, ids, claims) = (Arc::clone(&shared_app), Arc::clone(&ids), Arc::clone(&claims));
+            let worker = Worker {
+                number,
+                app: self.manifest.app.clone(),
+                log,
+                coordinator,
+                maker: Box::new(Maker { app, db: host.db.clone(), ids, worker: number, claims }),
+                commit_interval: settings.commit_interval,
+                offset_reset: settings.auto_offset_reset,
+                repartitions: Arc::clone(&repartitions),
+                purge_interval: settings.purge_interval,
+                until_end,
+                shared: Arc::clone(shared),
+                failures: FailureLog::default(),
+                state: State::default(),
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
+            // Without one of them its tasks would lie idle: the others end too.
+            let started = thread.spawn(move || worker.run());
+            threads.push(started.inspect_err(|_| shared.failed.store(true, Ordering::SeqCst)));
         }
-        // Without it tools cannot look in while the app runs; the app itself needs no socket.
-        let _server = Server::start(db, log)
-            .inspect_err(|error| tracing::warn!("no socket for topic and state commands beside this host: {error}"));
-        let _upkeep = Upkeep::start(log.clone());
-        let repartitions = Arc::new(self.repartitions());
-        let threads: Vec<_> = tasks
-            .into_iter()
-            .enumerate()
-            .map(|(number, tasks)| {
-                let worker = Worker {
-                    number,
-                    app: self.manifest.app.clone(),
-                    log: Box::new(log.clone()),
-                    tasks,
-                    commit_interval: self.manifest.settings.commit_interval,
-                    offset_reset: self.manifest.settings.auto_offset_reset,
-                    repartitions: Arc::clone(&repartitions),
-                    purge_interval: self.manifest.settings.purge_interval,
-                    until_end,
-                    shared: Arc::clone(shared),
-                    failures: FailureLog::default(),
-                };
-                let thread =
-                    std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
-                // Without one of them its tasks would lie idle: the others end too.
-                thread.spawn(move || worker.run()).inspect_err(|_| shared.failed.store(true, Ordering::SeqCst))
-            })
-            .collect();
         crate::killpoint::pass("workers-started");
         let mut result = Ok(());
         for thread in threads {
@@ -337,60 +358,21 @@ impl App {
         result
     }
 
+    /// The tasks, in the order of their numbers.
+    fn task_ids(&self, log: &mut dyn Transport) -> Result<Arc<[TaskId]>, RunError> {
+        let mut ids = Vec::new();
+        for subtopology in 0..self.blueprint.plan.subtopologies.len() {
+            let width = self.width(subtopology, log)?.unwrap_or(0);
+            ids.extend((0..width).map(|partition| TaskId { subtopology, partition: Partition::new(partition) }));
+        }
+        Ok(ids.into())
+    }
+
     /// Topics between subtopologies: only this app reads them.
     fn repartitions(&self) -> BTreeSet<Topic> {
         let parts = self.blueprint.plan.subtopologies.iter();
         parts.flat_map(|part| &part.repartitions).map(|spec| spec.topic.clone()).collect()
     }
-
-    /// Where a partition is read on.
-    fn position(&self, partition: &TopicPartition, log: &mut dyn Transport) -> Result<Offset, RunError> {
-        let (start, end) = log.bounds(partition)?;
-        let committed = log.committed(&self.manifest.app, partition)?;
-        if let Some(position) = committed.filter(|position| *position <= end) {
-            return Ok(position);
-        }
-        if let Some(committed) = committed {
-            tracing::warn!(%partition, %committed, %end, "the topic is shorter than what was read of it; was it made anew?");
-        }
-        let reset = self.manifest.settings.auto_offset_reset;
-        match reset {
-            OffsetReset::Latest if !self.repartitions().contains(&partition.topic) => {
-                // Kept, so that a restart before the first record does not begin later still.
-                let offsets = vec![(partition.clone(), end)];
-                log.commit(&self.manifest.app, &Transaction { offsets, ..Transaction::default() })?;
-                Ok(end)
-            }
-            OffsetReset::None if !self.repartitions().contains(&partition.topic) => {
-                Err(RunError::NoOffset { partition: partition.clone() })
-            }
-            _ => Ok(start),
-        }
-    }
-
-    fn assemble(&self, id: TaskId, db: &Db, log: &mut dyn Transport) -> Result<Assembly, RunError> {
-        let app = self.manifest.app.as_str();
-        let stores = self.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
-        let stores = stores.iter().map(|store| KeyValueStore::open(db, app, &store.name, id.partition.get()));
-        let stores = stores.collect::<Result<Vec<_>, _>>()?;
-        let mut inputs = Vec::new();
-        for source in self.blueprint.sources(id.subtopology) {
-            let partition = TopicPartition::new(source.topic, id.partition);
-            let position = self.position(&partition, log)?;
-            inputs.push(Input::new(partition, source.step, source.payload, position));
-        }
-        Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
-    }
-}
-
-/// Opens a data directory and its log.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError> {
-    let db = access::take(directory)?;
-    let log = EmbeddedLog::open(db.clone(), sync)?;
-    Ok((db, log))
 }
 
 /// What admits plugins: it compiles in a process of its own and keeps what was compiled in the user's cache.

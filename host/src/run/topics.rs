@@ -4,7 +4,7 @@ use super::{App, RunError};
 use crate::record::Topic;
 use crate::topology::TopicSettings;
 use crate::topology::plan::{Plan, StepOp, Target};
-use crate::transport::{Cleanup, TopicSpec, Transport, TransportError};
+use crate::transport::{Cleanup, TopicSpec, Transport, TransportError, Truth};
 
 impl App {
     /// Makes the topics that the app needs and that are not there; none if any of them is refused. Topics that plugins
@@ -13,7 +13,8 @@ impl App {
     /// # Errors
     /// See [`RunError`].
     pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
-        let mut draft = Draft { log, new: Vec::new() };
+        let shared = log.truth() == Truth::Changelog;
+        let mut draft = Draft { log, new: Vec::new(), shared };
         let mut settled = Vec::new();
         let internal = self.internal();
         for (topic, settings) in &self.manifest.topics {
@@ -28,11 +29,12 @@ impl App {
         self.draft_repartitions(&mut draft)?;
         self.draft_changelogs(&mut draft)?;
         self.draft_outputs(&mut draft)?;
-        let Draft { log, new } = draft;
+        let Draft { log, new, .. } = draft;
         for spec in &new {
             log.create_topic(spec)?;
         }
-        for spec in &settled {
+        // On a cluster a topic that is there is somebody's, and so are its settings.
+        for spec in settled.iter().filter(|_| !shared) {
             log.alter_topic(spec)?;
         }
         Ok(())
@@ -43,7 +45,7 @@ impl App {
         let internal = plan.subtopologies.iter().flat_map(|part| &part.repartitions);
         for source in (0..plan.subtopologies.len()).flat_map(|subtopology| self.blueprint.sources(subtopology)) {
             if !internal.clone().any(|spec| spec.topic == source.topic) {
-                draft.add(&TopicSpec::new(source.topic, 1), None)?;
+                draft.add_foreign(source.topic)?;
             }
         }
         Ok(())
@@ -58,7 +60,7 @@ impl App {
                 let width = self.width_by(number, &mut |topic| draft.partitions(topic))?;
                 for spec in &part.repartitions {
                     if let Some(partitions) = spec.partitions.or(width) {
-                        draft.add(&TopicSpec::new(spec.topic.clone(), partitions), spec.partitions)?;
+                        draft.add_own(&TopicSpec::new(spec.topic.clone(), partitions), spec.partitions)?;
                     }
                 }
             }
@@ -72,7 +74,7 @@ impl App {
             for store in part.stores.iter().filter(|store| store.changelog) {
                 let topic = self.blueprint.changelog(&store.name);
                 let spec = TopicSpec { cleanup: Cleanup::Compact, ..TopicSpec::new(topic, width) };
-                draft.add(&spec, Some(width))?;
+                draft.add_own(&spec, Some(width))?;
             }
         }
         Ok(())
@@ -87,7 +89,7 @@ impl App {
             _ => None,
         });
         for topic in sinks.chain(&plan.dead_letter_topic) {
-            draft.add(&TopicSpec::new(topic.clone(), 1), None)?;
+            draft.add_foreign(topic.clone())?;
         }
         Ok(())
     }
@@ -132,12 +134,34 @@ struct Draft<'a> {
     log: &'a mut dyn Transport,
     /// Those that are not there yet, in the order in which they are to be made.
     new: Vec<TopicSpec>,
+    /// Whether others use the topics, too.
+    shared: bool,
 }
 
 impl Draft<'_> {
     fn partitions(&mut self, topic: &Topic) -> Result<Option<i32>, TransportError> {
         let drafted = self.new.iter().find(|spec| spec.name == *topic).map(|spec| spec.partitions);
         Ok(drafted.or(self.log.topic(topic)?.map(|spec| spec.partitions)))
+    }
+
+    /// Adds a topic that the manifest does not describe. Where others use topics, a wrong name must not make one.
+    fn add_foreign(&mut self, topic: Topic) -> Result<(), RunError> {
+        if self.shared && self.partitions(&topic)?.is_none() {
+            return Err(RunError::NoTopic(topic));
+        }
+        self.add(&TopicSpec::new(topic, 1), None)
+    }
+
+    /// Adds a topic of the app's own, which must be kept as the app needs it.
+    fn add_own(&mut self, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
+        let name = |cleanup| if cleanup == Cleanup::Compact { "compact" } else { "delete" };
+        match self.log.topic(&spec.name)? {
+            Some(there) if self.shared && there.cleanup != spec.cleanup => {
+                let (topic, there, wanted) = (spec.name.clone(), name(there.cleanup), name(spec.cleanup));
+                Err(RunError::Cleanup { topic, there, wanted })
+            }
+            _ => self.add(spec, wanted),
+        }
     }
 
     /// Adds a topic if it is not there; one that is there must have as many partitions as are wanted.

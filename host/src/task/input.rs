@@ -1,10 +1,10 @@
 //! What a task has fetched and not yet processed.
 
 use crate::operator::Stop;
-use crate::record::batch::{Batches, Record};
+use crate::record::batch::Record;
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::topology::plan::Payload;
-use crate::transport::Fetched;
+use crate::transport::{Fetch, Records};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -71,34 +71,25 @@ impl Input {
         self.loads.is_empty() && !self.caught_up
     }
 
-    /// The log held nothing more.
-    pub(super) fn caught_up(&mut self) {
-        self.caught_up = true;
-    }
-
-    /// Takes fetched batches in. Records before the position are left out: the first batch may begin earlier.
+    /// Takes in what was fetched: records, or the news that the log ends there. Records before the position are left out:
+    /// the first batch may begin earlier.
     ///
     /// # Errors
     /// If a batch is damaged.
-    pub fn feed(&mut self, fetched: Fetched) -> Result<(), Stop> {
-        for batch in Batches::new(Arc::new(fetched.batches)) {
-            let batch = batch.map_err(|error| self.damaged(&error))?;
-            let mut records = Vec::with_capacity(batch.len());
-            if !batch.is_control() {
-                for record in batch.records() {
-                    let record = record.map_err(|error| self.damaged(&error))?;
-                    if record.offset >= self.fetch {
-                        records.push(record);
-                    }
-                }
-            }
-            let next = batch.last_offset().next();
-            let (bytes, records) = (Arc::clone(batch.payload()), Arc::new(records));
-            self.loads.push_back(Load { bytes, records, taken: 0, next });
+    pub fn feed(&mut self, fetched: Fetch) -> Result<(), Stop> {
+        let Some(next) = fetched.next() else { return Ok(()) };
+        self.caught_up = matches!(fetched, Fetch::End(_));
+        for records in fetched.records() {
+            let Records { bytes, mut records, next } = records.map_err(|error| self.damaged(&error))?;
+            let before = records.partition_point(|record| record.offset < self.fetch);
+            records.drain(..before);
+            self.loads.push_back(Load { bytes, records: Arc::new(records), taken: 0, next });
         }
-        self.fetch = fetched.next;
-        self.caught_up = false;
+        self.fetch = self.fetch.max(next);
         self.settle();
+        if self.loads.is_empty() {
+            self.position = self.position.max(self.fetch);
+        }
         Ok(())
     }
 

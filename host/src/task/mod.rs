@@ -31,7 +31,7 @@ use crate::record::batch::BatchBuilder;
 use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change};
 use crate::store::KeyValueStore;
 use crate::topology::plan::Payload;
-use crate::transport::{Fetched, Transaction};
+use crate::transport::{Fetch, Transaction};
 use failed::Failures;
 use origins::{Origins, row_of};
 use std::fmt;
@@ -141,19 +141,12 @@ impl Task {
         self.outbox.bytes() + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
     }
 
-    /// Takes what was fetched in for input `index`: batches, or the news that the log ends there.
+    /// Takes what was fetched in for input `index`: records, or the news that the log ends there.
     ///
     /// # Errors
     /// [`Stop::Damaged`] if a batch is damaged.
-    pub fn feed(&mut self, index: usize, fetched: Option<Fetched>) -> Result<(), Stop> {
-        match (self.inputs.get_mut(index), fetched) {
-            (Some(input), Some(fetched)) => input.feed(fetched),
-            (Some(input), None) => {
-                input.caught_up();
-                Ok(())
-            }
-            (None, _) => Ok(()),
-        }
+    pub fn feed(&mut self, index: usize, fetched: Fetch) -> Result<(), Stop> {
+        self.inputs.get_mut(index).map_or(Ok(()), |input| input.feed(fetched))
     }
 
     /// Takes the next records, lowest timestamp first among the partitions, through all operators. Taking none is no
@@ -320,6 +313,11 @@ impl Task {
         emissions.sort_by_key(|emission| emission.row.origin);
         let letters = dead.len();
         (Failures { dead, skipped }, letters)
+    }
+
+    /// Moves the outputs so far into the transaction, for a transport that sends them before the commit.
+    pub fn drain(&mut self, transaction: &mut Transaction) {
+        self.outbox.drain(transaction);
     }
 
     /// Hands in everything since the last commit. May be followed by [`Task::committed`] or [`Task::rollback`] only.

@@ -7,17 +7,18 @@
 //!   current up to an offset before it            replay from there
 //!   nothing there                                replay from the changelog's start
 //!   older than the changelog's start             cleared first, then as above
+//!   unknown to the changelog, where that is      the same
+//!   the truth
 //!   changed without a changelog, or the          snapshot: keys that only the changelog has are deleted in it, then all
 //!   changelog is younger than the state          rows are written to it
 //! ```
 
 use super::BATCH_BYTES_MAX;
 use crate::operator::Stop;
-use crate::record::batch::{BatchBuilder, Batches, Compression};
+use crate::record::batch::{BatchBuilder, Compression};
 use crate::record::{Offset, TopicPartition};
 use crate::store::{KeyValueStore, Local, StoreError};
-use crate::transport::{Fetched, Transaction};
-use std::sync::Arc;
+use crate::transport::{Fetch, Records, Transaction, Truth};
 
 /// Bytes of rows that one transaction of a snapshot writes, at most about.
 const SNAPSHOT_BYTES: usize = 4 << 20;
@@ -79,6 +80,7 @@ impl Restore {
         store: &mut KeyValueStore,
         changelog: TopicPartition,
         (start, end): (Offset, Offset),
+        truth: Truth,
     ) -> Result<Option<Self>, StoreError> {
         let (course, position) = match store.local()? {
             Local::Current(at) if at == end => return Ok(None),
@@ -89,9 +91,20 @@ impl Restore {
             }
             Local::Unknown if store.is_empty()? && start == end => return Ok(None),
             Local::Unknown if store.is_empty()? => (Course::Replay, start),
+            // A copy that the changelog does not know of is none.
+            Local::Current(_) | Local::Unknown if truth == Truth::Changelog => {
+                store.reset()?;
+                (Course::Replay, start)
+            }
             Local::Current(_) | Local::Unlogged | Local::Unknown => (Course::Sweep, start),
         };
         Ok(Some(Self { changelog, course, position, end, done: Progress::default() }))
+    }
+
+    /// Whether what was fetched brings it no further.
+    pub fn is_waiting(&self, fetched: &Fetch) -> bool {
+        let reads = self.need() != Some(Need::Nothing) && self.position < self.end;
+        reads && fetched.next().is_none_or(|next| next <= self.position)
     }
 
     /// The changelog's partition.
@@ -119,12 +132,11 @@ impl Restore {
         }
     }
 
-    /// Goes on with what was fetched (none: the changelog ends there), and says what is to be committed before the next
-    /// call.
+    /// Goes on with what was fetched, if something was needed, and says what is to be committed before the next call.
     ///
     /// # Errors
     /// If a batch is damaged, or the store cannot be read.
-    pub fn step(&mut self, store: &KeyValueStore, fetched: Option<Fetched>) -> Result<Transaction, Stop> {
+    pub fn step(&mut self, store: &KeyValueStore, fetched: Fetch) -> Result<Transaction, Stop> {
         let mut transaction = Transaction::default();
         match std::mem::replace(&mut self.course, Course::Done) {
             Course::Replay => self.replay(store, fetched, &mut transaction)?,
@@ -135,12 +147,7 @@ impl Restore {
         Ok(transaction)
     }
 
-    fn replay(
-        &mut self,
-        store: &KeyValueStore,
-        fetched: Option<Fetched>,
-        transaction: &mut Transaction,
-    ) -> Result<(), Stop> {
+    fn replay(&mut self, store: &KeyValueStore, fetched: Fetch, transaction: &mut Transaction) -> Result<(), Stop> {
         let state = &mut transaction.state;
         let ended = self.read(fetched, &mut |key, timestamp, value| {
             store.load(state, key, timestamp, value);
@@ -151,12 +158,7 @@ impl Restore {
         Ok(())
     }
 
-    fn sweep(
-        &mut self,
-        store: &KeyValueStore,
-        fetched: Option<Fetched>,
-        transaction: &mut Transaction,
-    ) -> Result<(), Stop> {
+    fn sweep(&mut self, store: &KeyValueStore, fetched: Fetch, transaction: &mut Transaction) -> Result<(), Stop> {
         let mut out = Out::new(&self.changelog);
         let ended = self.read(fetched, &mut |key, timestamp, value| {
             if value.is_some() && !store.holds(key)? {
@@ -189,25 +191,20 @@ impl Restore {
     }
 
     /// Reads batches up to the end that there was at the beginning. Says whether it was reached.
-    fn read(&mut self, fetched: Option<Fetched>, each: Each<'_>) -> Result<bool, Stop> {
-        let Some(fetched) = fetched else {
-            self.position = self.end;
-            return Ok(true);
-        };
-        self.done.bytes += fetched.batches.len() as u64;
-        for batch in Batches::new(Arc::new(fetched.batches)) {
-            let batch = batch.map_err(|error| self.damaged(&error))?;
-            for record in batch.records().filter(|_| !batch.is_control()) {
-                let record = record.map_err(|error| self.damaged(&error))?;
+    fn read(&mut self, fetched: Fetch, each: Each<'_>) -> Result<bool, Stop> {
+        let next = fetched.next().unwrap_or(self.position);
+        for records in fetched.records() {
+            let Records { bytes, records, .. } = records.map_err(|error| self.damaged(&error))?;
+            for record in records.into_iter().filter(|record| (self.position..self.end).contains(&record.offset)) {
                 // A changelog's records have keys; what has none was not written by a store.
-                let Some(key) = record.key.of(batch.payload()) else { continue };
-                if (self.position..self.end).contains(&record.offset) {
-                    each(key, record.timestamp, record.value.of(batch.payload()))?;
-                    self.done.read += 1;
-                }
+                let Some(key) = record.key.of(&bytes) else { continue };
+                let value = record.value.of(&bytes);
+                self.done.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
+                each(key, record.timestamp, value)?;
+                self.done.read += 1;
             }
         }
-        self.position = fetched.next.min(self.end);
+        self.position = next.clamp(self.position, self.end);
         Ok(self.position == self.end)
     }
 

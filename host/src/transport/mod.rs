@@ -2,10 +2,15 @@
 //! a record.
 
 mod admin;
+mod coordinator;
 pub mod embedded;
+mod fetched;
+pub mod kafka;
 pub mod socket;
 
 pub use admin::{Admin, Member};
+pub use coordinator::{Alone, Change, Coordinator, Fence};
+pub use fetched::{Fetch, Fetched, Records};
 
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;
@@ -47,15 +52,6 @@ pub enum Cleanup {
     Compact,
 }
 
-/// A stretch of record batches (Kafka's v2 format, each complete) of one partition, in offset order.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The batches, one after the other. The first may begin before the offset that was asked for; the reader skips.
-    pub batches: Vec<u8>,
-    /// Where to fetch next.
-    pub next: Offset,
-}
-
 /// One unit of work of a worker: all of it happens, or none of it.
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -69,6 +65,17 @@ pub struct Transaction {
     /// What the tasks' stores change. The transport applies it: together with the log where it can (embedded), right
     /// after its own commit where it cannot.
     pub state: Writes,
+    /// The membership under which the input was read; none where nobody else could read it.
+    pub fence: Option<Fence>,
+}
+
+/// What is right where local state and changelog disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// The state: it was written in one with the log.
+    State,
+    /// The changelog: the state is a copy, and others may have written on.
+    Changelog,
 }
 
 /// Why a transport could not do what it was asked, named by remedy.
@@ -77,6 +84,13 @@ pub enum TransportError {
     /// The same call may succeed later, with everything as it was (disk full, broker away).
     #[error("{0}")]
     Retry(String),
+    /// The open transaction was aborted; what was read since the last commit is to be read again.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    /// The open transaction is over, and how is not known here: tasks are to be opened anew, where the group's committed
+    /// offsets and the changelogs say.
+    #[error("the transaction's outcome is not known: {0}")]
+    InDoubt(String),
     /// The topic or partition is not there.
     #[error("there is no partition {0}")]
     Unknown(TopicPartition),
@@ -143,17 +157,12 @@ pub trait Transport: Send {
     /// See [`TransportError`].
     fn committed(&mut self, group: &str, partition: &TopicPartition) -> Result<Option<Offset>, TransportError>;
 
-    /// Committed batches from `from` on: at least one whole batch if there is any, else up to about `bytes_max`.
-    /// None if there is nothing new. Offsets may have gaps, where compaction took records away.
+    /// Committed records from `from` on: at least one if there is any, else up to about `bytes_max`. Offsets may have gaps,
+    /// where compaction took records away.
     ///
     /// # Errors
     /// [`TransportError::OutOfRange`] if the log begins later; else see [`TransportError`].
-    fn fetch(
-        &mut self,
-        partition: &TopicPartition,
-        from: Offset,
-        bytes_max: usize,
-    ) -> Result<Option<Fetched>, TransportError>;
+    fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Fetch, TransportError>;
 
     /// A number that differs whenever something may have been appended to any topic: as long as it stays the same there is
     /// nothing new to read.
@@ -162,8 +171,46 @@ pub trait Transport: Send {
     /// Sleeps until something may have been appended to any topic, or `timeout` has passed.
     fn wait(&mut self, timeout: Duration);
 
-    /// Commits a transaction of the group. When it returns an error nothing of it has happened; `Retry` may be called
-    /// again with the same transaction.
+    /// What is right where local state and changelog disagree.
+    fn truth(&self) -> Truth {
+        Truth::State
+    }
+
+    /// Whether outputs are best handed over turn by turn, by [`Transport::send`], instead of at the commit.
+    fn sends_early(&self) -> bool {
+        false
+    }
+
+    /// Takes outputs of the open transaction before its commit. They must not be in the transaction that is committed.
+    ///
+    /// # Errors
+    /// `Aborted` or `InDoubt`, as for a commit; else see [`TransportError`].
+    fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
+        let what = format!("{} batches were sent outside of a commit", outputs.len());
+        Err(TransportError::Refused(what))
+    }
+
+    /// Gives up the open transaction, and with it what was sent since the last commit.
+    ///
+    /// # Errors
+    /// `InDoubt` where tasks must be opened anew; else see [`TransportError`].
+    fn abort(&mut self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    /// The partition is not fetched from any more.
+    fn release(&mut self, _partition: &TopicPartition) {}
+
+    /// Whether these positions are the ends of their partitions at this moment, whatever was fetched.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn is_at_end(&mut self, _positions: &[(TopicPartition, Offset)]) -> Result<bool, TransportError> {
+        Ok(true)
+    }
+
+    /// Commits a transaction of the group. When it returns an error but `InDoubt` nothing of it has happened; `Retry` may
+    /// be called again with the same transaction.
     ///
     /// # Errors
     /// See [`TransportError`].

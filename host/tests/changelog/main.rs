@@ -4,11 +4,11 @@
 
 use millstream::record::batch::{BatchBuilder, Compression};
 use millstream::record::{Offset, Partition, Topic, TopicPartition};
-use millstream::run::{App, open};
+use millstream::run::{App, Host, open};
 use millstream::store::{Db, Entry, KeyValueStore, Local};
 use millstream::task::{Need, Restore};
 use millstream::transport::embedded::EmbeddedLog;
-use millstream::transport::{Transaction, Transport};
+use millstream::transport::{Fetch, Transaction, Transport, Truth};
 use millstream::worker::Shared;
 use proptest::prelude::*;
 use std::path::Path;
@@ -66,6 +66,7 @@ impl Home {
     /// Appends the changes in batches of so many and lets the app process all there is.
     fn run(&self, app: &App, changes: &[Change], batch: usize) {
         let (db, mut log) = self.open();
+        let host = Host::over(db, log.clone());
         app.make_topics(&mut log).unwrap();
         for changes in changes.chunks(batch) {
             let mut builder = BatchBuilder::new(Compression::None);
@@ -75,9 +76,9 @@ impl Home {
             let outputs = vec![(place("in"), builder.finish())];
             log.commit("test", &Transaction { outputs, ..Transaction::default() }).unwrap();
             // A run a batch, so that the changelog gets many batches too.
-            app.run(&db, &mut log, 1, true, &Shared::new(1)).unwrap();
+            app.run(&host, 1, true, &Shared::new(1)).unwrap();
         }
-        app.run(&db, &mut log, 1, true, &Shared::new(1)).unwrap();
+        app.run(&host, 1, true, &Shared::new(1)).unwrap();
     }
 
     fn rows(&self) -> Vec<Entry> {
@@ -116,12 +117,14 @@ fn interrupted(home: &Home, steps: usize) -> bool {
     let (db, mut log) = home.open();
     let mut store = store(&db);
     let bounds = log.bounds(&changelog()).unwrap();
-    let Some(mut restore) = Restore::begin(&mut store, changelog(), bounds).unwrap() else { return false };
+    let Some(mut restore) = Restore::begin(&mut store, changelog(), bounds, Truth::State).unwrap() else {
+        return false;
+    };
     for _ in 0..steps {
         let fetched = match restore.need() {
             None => return false,
             Some(Need::Batches(from)) => log.fetch(&changelog(), from, 1).unwrap(),
-            Some(Need::Nothing) => None,
+            Some(Need::Nothing) => Fetch::Pending,
         };
         let transaction = restore.step(&store, fetched).unwrap();
         log.commit("app", &transaction).unwrap();

@@ -38,7 +38,7 @@ fn append(log: &mut EmbeddedLog, topic: &str, numbers: std::ops::Range<u32>, siz
 /// The numbers in a topic, as they lie there.
 fn numbers(log: &mut EmbeddedLog, topic: &str) -> Result<Vec<u32>, TransportError> {
     let (mut all, mut from) = (Vec::new(), Offset::new(0));
-    while let Some(fetched) = log.fetch(&place(topic), from, 1 << 20)? {
+    while let Some(fetched) = log.fetch(&place(topic), from, 1 << 20)?.batches() {
         for batch in Batches::new(Arc::new(fetched.batches)) {
             let batch = batch.map_err(|error| TransportError::Corrupt(error.to_string()))?;
             for record in batch.records().map(Result::unwrap) {

@@ -168,7 +168,7 @@ fn consume(log: &mut impl Transport, topic: &str) -> Vec<Record> {
         return found;
     }
     let (partition, mut from) = (TopicPartition::new(topic, Partition::new(0)), Offset::new(0));
-    while let Some(fetched) = log.fetch(&partition, from, 1 << 20).expect("records can be read") {
+    while let Some(fetched) = log.fetch(&partition, from, 1 << 20).expect("records can be read").batches() {
         for batch in Batches::new(Arc::new(fetched.batches)) {
             let batch = batch.expect("a sound batch");
             for record in batch.records().map(|record| record.expect("a sound record")) {

@@ -4,7 +4,7 @@
 
 use millstream::record::batch::{BatchBuilder, Batches, Compression};
 use millstream::record::{Offset, Partition, Topic, TopicPartition};
-use millstream::run::{App, open};
+use millstream::run::{App, Host, open};
 use millstream::transport::embedded::EmbeddedLog;
 use millstream::transport::{Transaction, Transport};
 use millstream::worker::Shared;
@@ -53,8 +53,8 @@ fn append(log: &mut EmbeddedLog, values: &[&str]) {
 /// Runs to the end of the input; says what went wrong.
 fn run(directory: &Path, reset: &str) -> Result<(), String> {
     let app = app(directory, reset);
-    let (db, mut log) = open(&directory.join("data"), false).unwrap();
-    app.run(&db, &mut log, 1, true, &Shared::new(1)).map_err(|error| error.to_string())
+    let (db, log) = open(&directory.join("data"), false).unwrap();
+    app.run(&Host::over(db, log), 1, true, &Shared::new(1)).map_err(|error| error.to_string())
 }
 
 /// What an app did with the input: its outputs so far.
@@ -63,7 +63,7 @@ fn outputs(directory: &Path) -> Vec<String> {
     if log.topic(&Topic::new("out")).unwrap().is_none() {
         return Vec::new();
     }
-    let Some(fetched) = log.fetch(&place("out"), Offset::new(0), 1 << 20).unwrap() else { return Vec::new() };
+    let Some(fetched) = log.fetch(&place("out"), Offset::new(0), 1 << 20).unwrap().batches() else { return Vec::new() };
     let mut all = Vec::new();
     for batch in Batches::new(Arc::new(fetched.batches)).map(Result::unwrap) {
         for record in batch.records().map(Result::unwrap) {
@@ -168,10 +168,10 @@ fn what_comes_after_the_beginning_is_processed() {
     let app = app(directory.path(), "latest");
     app.make_topics(&mut log).unwrap();
     append(&mut log, &["before"]);
-    app.begin(&db, &mut log).unwrap();
+    app.begin(&Host::over(db.clone(), log.clone())).unwrap();
     // As an input does that is fed while the tasks are being made.
     append(&mut log, &["after"]);
-    app.run(&db, &mut log, 1, true, &Shared::new(1)).unwrap();
+    app.run(&Host::over(db.clone(), log.clone()), 1, true, &Shared::new(1)).unwrap();
     drop((db, log));
     assert_eq!(outputs(directory.path()), ["after"]);
 }

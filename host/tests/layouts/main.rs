@@ -5,7 +5,7 @@
 use millstream::plugin::port::{CallError, Description, Fields, Instance, Operator, Plugin, Schema};
 use millstream::record::batch::{BatchBuilder, Compression};
 use millstream::record::{Partition, Topic, TopicPartition};
-use millstream::run::{App, open};
+use millstream::run::{App, Host, open};
 use millstream::store::{Db, KeyValueStore, Writes};
 use millstream::task::Blueprint;
 use millstream::topology::{Manifest, Topology, plan};
@@ -49,7 +49,7 @@ fn run(directory: &Path, app: &App) -> Result<(), String> {
     builder.append(1, Some(b"k"), Some(b"a"), &[]);
     log.commit("test", &Transaction { outputs: vec![(place("in"), builder.finish())], ..Transaction::default() })
         .unwrap();
-    app.run(&db, &mut log, 1, true, &Shared::new(1)).map_err(|error| error.to_string())
+    app.run(&Host::over(db.clone(), log.clone()), 1, true, &Shared::new(1)).map_err(|error| error.to_string())
 }
 
 /// The values of the store.
@@ -109,8 +109,8 @@ fn a_store_without_rows_takes_any_op() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     for node in [LONG, TABLE, TEXT] {
-        let (db, mut log) = open(&at.join("data"), false).unwrap();
-        app(at, node, "changelog = true").begin(&db, &mut log).unwrap();
+        let (db, log) = open(&at.join("data"), false).unwrap();
+        app(at, node, "changelog = true").begin(&Host::over(db, log)).unwrap();
     }
     run(at, &app(at, TEXT, "changelog = true")).unwrap();
     assert_eq!(values(at), [b"1"]);
@@ -158,7 +158,7 @@ fn fold(state: Option<(&str, u32)>) -> App {
 }
 
 fn begin(app: &App, (db, log): &mut (Db, EmbeddedLog)) -> String {
-    app.begin(db, log).map_or_else(|error| error.to_string(), |()| String::new())
+    app.begin(&Host::over(db.clone(), log.clone())).map_or_else(|error| error.to_string(), |()| String::new())
 }
 
 #[test]

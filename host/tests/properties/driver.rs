@@ -285,7 +285,7 @@ impl<'a> Driver<'a> {
 
     fn records_of(&mut self, partition: &TopicPartition) -> Vec<Seen> {
         let (mut from, mut records, app) = (Offset::new(0), Vec::new(), self.app());
-        while let Some(fetched) = self.log().fetch(partition, from, 1 << 20).expect("a topic can be read") {
+        while let Some(fetched) = self.log().fetch(partition, from, 1 << 20).expect("a topic can be read").batches() {
             for batch in Batches::new(Arc::new(fetched.batches)) {
                 let batch = batch.expect("a sound batch");
                 for record in batch.records().map(|record| record.expect("a sound record")) {

@@ -5,11 +5,11 @@ use super::format::{Format, Shown};
 use super::notation::{Notations, Said};
 use super::position::Position;
 use crate::cli::out::{Error, print_bytes};
-use crate::record::batch::{BatchError, Batches, Record};
+use crate::record::batch::{BatchError, Record};
 use crate::record::{Offset, TopicPartition, headers};
 use crate::run::{Access, RunError};
 use crate::store::StoreError;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Records, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -239,17 +239,16 @@ impl Reading {
                 }
                 other => other?,
             };
-            let Some(fetched) = fetched else { return Ok(()) };
-            for batch in Batches::new(Arc::new(fetched.batches)) {
-                let batch = batch.map_err(|error| damaged(&self.partition, error))?;
-                for record in batch.records().filter(|_| !batch.is_control()) {
-                    let record = record.map_err(|error| damaged(&self.partition, error))?;
+            let Some(next) = fetched.next().filter(|next| *next > self.next) else { return Ok(()) };
+            for records in fetched.records() {
+                let Records { bytes, records, .. } = records.map_err(|error| damaged(&self.partition, error))?;
+                for record in records {
                     if record.offset >= self.next && self.stop.is_none_or(|stop| record.offset < stop) {
-                        self.waiting.push_back((Arc::clone(batch.payload()), record));
+                        self.waiting.push_back((Arc::clone(&bytes), record));
                     }
                 }
             }
-            self.next = fetched.next;
+            self.next = next;
         }
         Ok(())
     }

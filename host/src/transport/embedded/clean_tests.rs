@@ -19,7 +19,7 @@ fn read(log: &mut EmbeddedLog, from: i64, bytes_max: usize) -> Vec<Plain> {
 
 fn read_until(log: &mut EmbeddedLog, from: i64, to: i64, bytes_max: usize) -> Vec<Plain> {
     let (mut all, mut from) = (Vec::new(), Offset::new(from));
-    while let Some(fetched) = log.fetch(&partition(0), from, bytes_max).unwrap() {
+    while let Some(fetched) = log.fetch(&partition(0), from, bytes_max).unwrap().batches() {
         for batch in Batches::new(Arc::new(fetched.batches)) {
             let batch = batch.unwrap();
             for record in batch.records().map(Result::unwrap).filter(|record| record.offset >= from) {
@@ -240,7 +240,7 @@ fn records_before_an_offset_go() {
     drop(log);
     let mut log = open(directory.path());
     assert_eq!(log.bounds(&partition(0)).unwrap(), (Offset::new(4), Offset::new(4)));
-    assert_eq!(log.fetch(&partition(0), Offset::new(4), 1).unwrap().map(|fetched| fetched.next), None);
+    assert_eq!(log.fetch(&partition(0), Offset::new(4), 1).unwrap().batches().map(|fetched| fetched.next), None);
 }
 
 /// The disk refused the write that moved the start: it is in memory only.
@@ -284,7 +284,7 @@ fn topics_made_at_once_do_not_share() {
         let expected = if spec.name.as_str().starts_with("both") { 4 } else { 1 };
         let place = TopicPartition::new(spec.name.clone(), Partition::new(0));
         assert_eq!(log.bounds(&place).unwrap().1, Offset::new(expected), "{}", spec.name);
-        let fetched = log.fetch(&place, Offset::new(0), 1 << 20).unwrap().unwrap();
+        let fetched = log.fetch(&place, Offset::new(0), 1 << 20).unwrap().batches().unwrap();
         let records: usize = Batches::new(Arc::new(fetched.batches)).map(|batch| batch.unwrap().len()).sum();
         assert_eq!(i64::try_from(records).unwrap(), expected, "{}", spec.name);
     }

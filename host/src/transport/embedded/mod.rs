@@ -12,7 +12,7 @@ mod spec;
 
 pub use clean::Cleaned;
 
-use super::{Fetched, TopicSpec, Transaction, Transport, TransportError};
+use super::{Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
 use crate::fault;
 use crate::record::batch::{self, Batches};
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
@@ -204,7 +204,7 @@ impl Transport for EmbeddedLog {
     ) -> Result<Option<Offset>, TransportError> {
         let (start, _) = self.bounds(partition)?;
         let mut from = start;
-        while let Some(fetched) = self.fetch(partition, from, 1)? {
+        while let Some(fetched) = self.fetch(partition, from, 1)?.batches() {
             // One batch: no more than a byte was asked for.
             if batch::summary(&fetched.batches).is_some_and(|batch| batch.timestamp_max < timestamp) {
                 from = fetched.next;
@@ -227,15 +227,10 @@ impl Transport for EmbeddedLog {
         Ok(stored.and_then(|bytes| bytes.first_chunk().copied()).map(|bytes| Offset::new(i64::from_be_bytes(bytes))))
     }
 
-    fn fetch(
-        &mut self,
-        partition: &TopicPartition,
-        from: Offset,
-        bytes_max: usize,
-    ) -> Result<Option<Fetched>, TransportError> {
+    fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Fetch, TransportError> {
         let number = self.number(partition)?;
         if self.state().ends.get(partition).is_none_or(|end| from >= *end) {
-            return Ok(None);
+            return Ok(Fetch::End(from));
         }
         let (lower, at) = (place(number, partition, Offset::new(0)), place(number, partition, from));
         let mut fetched = Fetched { batches: Vec::new(), next: from };
@@ -256,7 +251,7 @@ impl Transport for EmbeddedLog {
         if from < start {
             return Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start });
         }
-        Ok((!fetched.batches.is_empty()).then_some(fetched))
+        Ok(if fetched.batches.is_empty() { Fetch::End(from) } else { Fetch::Batches(fetched) })
     }
 
     /// The number of commits so far that appended something.

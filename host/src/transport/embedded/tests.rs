@@ -21,7 +21,7 @@ pub(super) fn append(log: &mut EmbeddedLog, outputs: Vec<(TopicPartition, Vec<u8
 
 fn values(log: &mut EmbeddedLog, partition: &TopicPartition, mut from: Offset, bytes_max: usize) -> Vec<(i64, String)> {
     let mut all = Vec::new();
-    while let Some(fetched) = log.fetch(partition, from, bytes_max).unwrap() {
+    while let Some(fetched) = log.fetch(partition, from, bytes_max).unwrap().batches() {
         for batch in Batches::new(Arc::new(fetched.batches)) {
             let batch = batch.unwrap();
             for record in batch.records().map(Result::unwrap).filter(|record| record.offset >= from) {

@@ -4,7 +4,7 @@ use super::Address;
 use super::frame::{self, Request, Response, told};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::Entry;
-use crate::transport::{Fetched, TopicSpec, Transaction, Transport, TransportError};
+use crate::transport::{Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -147,15 +147,10 @@ impl Transport for Remote {
         self.offset(&Request::Committed { group: group.into(), of: told(partition) })
     }
 
-    fn fetch(
-        &mut self,
-        partition: &TopicPartition,
-        from: Offset,
-        bytes_max: usize,
-    ) -> Result<Option<Fetched>, TransportError> {
+    fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Fetch, TransportError> {
         match self.ask(&Request::Fetch { of: told(partition), from: from.get(), bytes_max }, &[])? {
-            (Response::Fetched { next }, batches) => Ok(Some(Fetched { batches, next: Offset::new(next) })),
-            (Response::Done, _) => Ok(None),
+            (Response::Fetched { next }, batches) => Ok(Fetch::Batches(Fetched { batches, next: Offset::new(next) })),
+            (Response::Done, _) => Ok(Fetch::End(from)),
             _ => Err(unexpected()),
         }
     }

@@ -117,6 +117,8 @@ impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::Retry(text) => Self::Retry(text),
+            // Not of the log that is behind a socket.
+            TransportError::Aborted(text) | TransportError::InDoubt(text) => Self::Refused(text),
             TransportError::Unknown(partition) => Self::Unknown(told(&partition)),
             TransportError::OutOfRange { partition, asked, start } => {
                 Self::OutOfRange { of: told(&partition), asked: asked.get(), start: start.get() }

@@ -163,7 +163,7 @@ impl<L: Transport> Session<L> {
             Request::Committed { group, of } => offset(self.log.committed(&group, &heard(&of))?),
             Request::Fetch { of, from, bytes_max } => {
                 let bytes_max = bytes_max.min(FETCH_BYTES_MAX);
-                match self.log.fetch(&heard(&of), Offset::new(from), bytes_max)? {
+                match self.log.fetch(&heard(&of), Offset::new(from), bytes_max)?.batches() {
                     Some(fetched) => {
                         return Ok((Response::Fetched { next: fetched.next.get() }, vec![fetched.batches]));
                     }

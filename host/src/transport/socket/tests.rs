@@ -49,7 +49,7 @@ fn a_client_sees_what_the_host_sees() {
     for from in 0..=4 {
         let ours = host.log.fetch(&partition(1), Offset::new(from), 1 << 20).unwrap();
         let theirs = remote.fetch(&partition(1), Offset::new(from), 1 << 20).unwrap();
-        let plain = |fetched: Option<crate::transport::Fetched>| fetched.map(|fetched| (fetched.batches, fetched.next));
+        let plain = |fetched: crate::transport::Fetch| fetched.batches().map(|fetched| (fetched.batches, fetched.next));
         assert_eq!(plain(theirs), plain(ours));
     }
     assert_eq!(remote.offset_at(&partition(1), 1).unwrap(), Some(Offset::new(0)));

@@ -1,0 +1,147 @@
+//! Where an app runs: its data directory, and what carries its topics.
+
+use super::{App, RunError, access};
+use crate::record::Topic;
+use crate::store::{Db, Family, Writes};
+use crate::transport::embedded::EmbeddedLog;
+use crate::transport::kafka::{Kafka, Settings};
+use crate::transport::socket::Server;
+use crate::transport::{Alone, Coordinator, TopicSpec, Transport};
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+
+/// Where the name of this directory's process is kept.
+const INSTANCE: &[u8] = b"instance";
+
+/// An open data directory and a connection to the topics.
+pub struct Host {
+    pub(super) db: Db,
+    carrier: Carrier,
+}
+
+enum Carrier {
+    Embedded(EmbeddedLog),
+    Kafka(Kafka),
+}
+
+/// What a worker is given.
+pub(super) type Equipment = (Box<dyn Transport>, Box<dyn Coordinator>);
+
+impl Host {
+    /// Topics and state in one directory. With `sync` a commit outlasts a loss of power.
+    ///
+    /// # Errors
+    /// If the directory cannot be used.
+    pub fn embedded(directory: &Path, sync: bool) -> Result<Self, RunError> {
+        let (db, log) = open(directory, sync)?;
+        Ok(Self::over(db, log))
+    }
+
+    /// The same, over a directory that is open.
+    pub const fn over(db: Db, log: EmbeddedLog) -> Self {
+        Self { db, carrier: Carrier::Embedded(log) }
+    }
+
+    /// State in a directory, topics on a cluster. `instance` tells this process from the app's others; none: a random
+    /// name that the directory keeps.
+    ///
+    /// # Errors
+    /// If the directory cannot be used, or no broker answers.
+    pub fn kafka(directory: &Path, settings: Settings, app: &str, instance: Option<&str>) -> Result<Self, RunError> {
+        let db = access::take(directory)?;
+        let instance = instance.map_or_else(|| own_name(&db), |name| Ok(name.to_owned()))?;
+        let kafka = Kafka::connect(settings, app, &instance)?;
+        Ok(Self { db, carrier: Carrier::Kafka(kafka) })
+    }
+
+    /// The database with the state.
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// A connection for tools, apart from the workers'.
+    pub fn log(&self) -> Box<dyn Transport> {
+        match &self.carrier {
+            Carrier::Embedded(log) => Box::new(log.clone()),
+            Carrier::Kafka(kafka) => Box::new(kafka.tool()),
+        }
+    }
+
+    /// The embedded log; none on a cluster.
+    pub(super) const fn embedded_log(&self) -> Option<&EmbeddedLog> {
+        match &self.carrier {
+            Carrier::Embedded(log) => Some(log),
+            Carrier::Kafka(_) => None,
+        }
+    }
+
+    /// Lets tools look in while the app runs. The app itself needs no socket: without it goes on.
+    pub(super) fn serve(&self) -> Option<Server> {
+        let served = match &self.carrier {
+            Carrier::Embedded(log) => Server::start(&self.db, log),
+            // It has no topics, and the stores are all the same.
+            Carrier::Kafka(_) => Server::start(&self.db, &EmbeddedLog::open(self.db.clone(), false).ok()?),
+        };
+        served
+            .inspect_err(|error| tracing::warn!("no socket for topic and state commands beside this host: {error}"))
+            .ok()
+    }
+
+    /// What worker `number` of `workers` works with, where there are so many tasks.
+    pub(super) fn equip(&self, app: &App, number: usize, workers: usize, tasks: usize) -> Result<Equipment, RunError> {
+        match &self.carrier {
+            Carrier::Embedded(log) => {
+                let own = (0..tasks).filter(|task| task % workers == number).collect();
+                Ok((Box::new(log.clone()), Box::new(Alone::new(own))))
+            }
+            Carrier::Kafka(kafka) => {
+                let exactly_once = app.manifest.settings.exactly_once;
+                let (transport, membership) = kafka.worker(number, self.db.clone(), &app.task_topic(), exactly_once)?;
+                Ok((Box::new(transport), Box::new(membership)))
+            }
+        }
+    }
+}
+
+impl App {
+    /// The topic by which the processes of the app share its tasks.
+    pub(super) fn task_topic(&self) -> Topic {
+        Topic::new(&format!("{}-tasks", self.manifest.app))
+    }
+
+    /// Makes the task topic, where there is a group. It has as many partitions as there are tasks.
+    pub(super) fn make_task_topic(&self, host: &Host, tasks: usize) -> Result<(), RunError> {
+        if host.embedded_log().is_some() {
+            return Ok(());
+        }
+        let (topic, tasks) = (self.task_topic(), i32::try_from(tasks).unwrap_or(i32::MAX));
+        let mut log = host.log();
+        log.create_topic(&TopicSpec::new(topic.clone(), tasks))?;
+        match log.topic(&topic)?.map(|spec| spec.partitions) {
+            Some(there) if there != tasks => Err(RunError::Tasks { topic, there, tasks }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The name that the directory keeps.
+fn own_name(db: &Db) -> Result<String, RunError> {
+    if let Some(name) = db.get(Family::Meta, INSTANCE)? {
+        return Ok(String::from_utf8_lossy(&name).into_owned());
+    }
+    let name = format!("{:08x}", RandomState::new().hash_one(std::process::id()) >> 32);
+    let mut writes = Writes::default();
+    writes.put(Family::Meta, INSTANCE, name.as_bytes());
+    db.apply(&writes, true)?;
+    Ok(name)
+}
+
+/// Opens a data directory and its log.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn open(directory: &Path, sync: bool) -> Result<(Db, EmbeddedLog), RunError> {
+    let db = access::take(directory)?;
+    let log = EmbeddedLog::open(db.clone(), sync)?;
+    Ok((db, log))
+}

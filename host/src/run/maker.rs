@@ -1,0 +1,100 @@
+//! Making tasks: their stores and inputs, where the group goes on.
+
+use super::{App, RunError};
+use crate::operator::Stop;
+use crate::record::{Offset, TopicPartition};
+use crate::store::{Db, KeyValueStore};
+use crate::task::{Assembly, Input, TURN_ROWS_MAX, Task, TaskId};
+use crate::topology::OffsetReset;
+use crate::transport::{Fence, Transaction, Transport, TransportError};
+use crate::worker::Tasks;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which worker of this process has which task: none gets one whose stores another has open.
+pub(super) type Claims = Arc<Mutex<HashMap<usize, usize>>>;
+
+/// Makes the tasks of a worker.
+pub(super) struct Maker {
+    pub(super) app: Arc<App>,
+    pub(super) db: Db,
+    /// By their numbers.
+    pub(super) ids: Arc<[TaskId]>,
+    pub(super) worker: usize,
+    pub(super) claims: Claims,
+}
+
+impl Tasks for Maker {
+    fn open(&mut self, number: usize, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Task, Stop> {
+        let Some(id) = self.ids.get(number).copied() else {
+            let what = format!("there is no task {number}; was the app changed while others run it?");
+            return Err(TransportError::Refused(what).into());
+        };
+        let holder = *self.claims.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_insert(self.worker);
+        if holder != self.worker {
+            return Err(TransportError::Retry(format!("worker {holder} has the task")).into());
+        }
+        let assembly = self.assemble(id, fence, log).map_err(|error| match error {
+            RunError::Transport(error) => Stop::Transport(error),
+            RunError::Store(error) => Stop::Store(error),
+            other => Stop::Opening(Box::new(other)),
+        })?;
+        self.app.blueprint.task(id, assembly)
+    }
+
+    fn close(&mut self, number: usize) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if claims.get(&number) == Some(&self.worker) {
+            claims.remove(&number);
+        }
+    }
+}
+
+impl Maker {
+    fn assemble(&self, id: TaskId, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Assembly, RunError> {
+        let app = self.app.manifest.app.as_str();
+        let stores = self.app.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
+        let stores = stores.iter().map(|store| KeyValueStore::open(&self.db, app, &store.name, id.partition.get()));
+        let stores = stores.collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = Vec::new();
+        for source in self.app.blueprint.sources(id.subtopology) {
+            let partition = TopicPartition::new(source.topic, id.partition);
+            let position = self.app.position(&partition, fence, log)?;
+            inputs.push(Input::new(partition, source.step, source.payload, position));
+        }
+        Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
+    }
+}
+
+impl App {
+    /// Where a partition is read on.
+    pub(super) fn position(
+        &self,
+        partition: &TopicPartition,
+        fence: Option<&Fence>,
+        log: &mut dyn Transport,
+    ) -> Result<Offset, RunError> {
+        let committed = log.committed(&self.manifest.app, partition)?;
+        let (start, end) = log.bounds(partition)?;
+        if let Some(position) = committed.filter(|position| *position <= end) {
+            return Ok(position);
+        }
+        if let Some(committed) = committed {
+            tracing::warn!(%partition, %committed, %end, "the topic is shorter than what was read of it; was it made anew?");
+        }
+        let reset = self.manifest.settings.auto_offset_reset;
+        match reset {
+            OffsetReset::Latest if !self.repartitions().contains(&partition.topic) => {
+                // Kept, so that a restart before the first record does not begin later still.
+                let offsets = vec![(partition.clone(), end)];
+                let transaction = Transaction { offsets, fence: fence.cloned(), ..Transaction::default() };
+                log.commit(&self.manifest.app, &transaction)?;
+                Ok(end)
+            }
+            OffsetReset::None if !self.repartitions().contains(&partition.topic) => {
+                Err(RunError::NoOffset { partition: partition.clone() })
+            }
+            _ => Ok(start),
+        }
+    }
+}

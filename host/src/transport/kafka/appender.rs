@@ -1,0 +1,61 @@
+//! A producer without transactions: for tools, and for workers that promise at-least-once.
+
+use super::context::Context;
+use super::ffi::{self, OutputTopic, ProducerClient};
+use super::settings::Settings;
+use super::transactions::produce;
+use crate::record::{Topic, TopicPartition};
+use crate::transport::TransportError;
+use rdkafka::producer::Producer;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long records may take to be acknowledged by the brokers.
+const FLUSH: Duration = Duration::from_secs(30);
+/// How long they are waited for at once.
+const FLUSH_STEP: Duration = Duration::from_secs(1);
+
+/// A producer whose records stand for themselves.
+pub(super) struct Appender {
+    // Before the client: topics are let go of first.
+    topics: HashMap<Topic, OutputTopic>,
+    client: Arc<ProducerClient>,
+}
+
+impl Appender {
+    pub(super) fn new(settings: &Settings, name: &str) -> Result<Self, TransportError> {
+        let client = settings.producer(name, None).create_with_context(Context::default());
+        let client: ProducerClient = client.map_err(|error| super::refused(&error))?;
+        Ok(Self { topics: HashMap::new(), client: Arc::new(client) })
+    }
+
+    /// Produces the records of a batch; says how many there were.
+    pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
+        if !self.topics.contains_key(&partition.topic) {
+            let topic = OutputTopic::new(&self.client, partition.topic.as_str());
+            let topic = topic.ok_or_else(|| TransportError::Unknown(partition.clone()))?;
+            self.topics.insert(partition.topic.clone(), topic);
+        }
+        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
+        produce(topic, partition, batch).map_err(TransportError::InDoubt)
+    }
+
+    /// Waits until the brokers have everything.
+    ///
+    /// # Errors
+    /// `InDoubt` if some of it may not be there, and never will be.
+    pub(super) fn flush(&mut self) -> Result<(), TransportError> {
+        let began = Instant::now();
+        while !ffi::flush(&self.client, FLUSH_STEP) {
+            if began.elapsed() >= FLUSH {
+                let why = format!("records were not acknowledged within {} s", FLUSH.as_secs());
+                return Err(TransportError::InDoubt(why));
+            }
+        }
+        match self.client.client().context().take_failure() {
+            None => Ok(()),
+            Some((code, place)) => Err(TransportError::InDoubt(format!("a record for {place} was refused: {code}"))),
+        }
+    }
+}

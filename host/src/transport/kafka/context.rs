@@ -1,0 +1,133 @@
+//! What librdkafka tells between calls: its log, its errors, rebalances, records that were not delivered.
+
+use super::ffi::membership;
+use crate::transport::Fence;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Statistics, TopicPartitionList};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time between two lines that say that brokers cannot be reached: librdkafka says it at every attempt.
+const COMPLAINT: Duration = Duration::from_secs(10);
+
+/// The context of all our clients.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    rebalances: Mutex<VecDeque<Rebalanced>>,
+    /// Set when the consumer is closed: what is revoked then is given back at once.
+    closing: AtomicBool,
+    failure: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    complained: Mutex<Option<Instant>>,
+}
+
+/// A change of the group's assignment.
+#[derive(Debug)]
+pub(super) struct Rebalanced {
+    pub(super) kind: Kind,
+    pub(super) partitions: TopicPartitionList,
+    /// The membership when it came.
+    pub(super) fence: Option<Fence>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Assigned,
+    Revoked,
+    Lost,
+}
+
+impl Context {
+    /// The next rebalance that was not carried out.
+    pub(super) fn next_rebalance(&self) -> Option<Rebalanced> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// From now on partitions are given back as soon as they are revoked.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// The first record that was not delivered since the last call: its code, and where it was to go.
+    pub(super) fn take_failure(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn may_complain(&self) -> bool {
+        let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::warn!(facility, "kafka: {message}");
+            }
+            _ => tracing::debug!(facility, "kafka: {message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let quiet = matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF));
+        if !quiet && self.may_complain() {
+            tracing::warn!("kafka: {error}: {reason}");
+        } else {
+            tracing::debug!("kafka: {error}: {reason}");
+        }
+    }
+
+    fn stats(&self, _: Statistics) {}
+}
+
+impl ConsumerContext for Context {
+    /// Notes the change and leaves it open: librdkafka goes on when the worker has carried it out and says so.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let kind = match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Kind::Assigned,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS if consumer.assignment_lost() => Kind::Lost,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Kind::Revoked,
+            other => {
+                tracing::warn!("kafka: the group could not be rebalanced: {}", RDKafkaErrorCode::from(other));
+                return;
+            }
+        };
+        if self.closing.load(Ordering::SeqCst) {
+            let given_back = match kind {
+                Kind::Assigned => consumer.incremental_assign(partitions),
+                Kind::Revoked | Kind::Lost => consumer.incremental_unassign(partitions),
+            };
+            if let Err(error) = given_back {
+                tracing::debug!("kafka: while leaving the group: {error}");
+            }
+            return;
+        }
+        let rebalanced = Rebalanced { kind, partitions: partitions.clone(), fence: membership(consumer) };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalanced);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = ();
+
+    /// Called for records that failed only.
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        use rdkafka::Message;
+        if let Err((error, record)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+            let place = format!("{}-{}", record.topic(), record.partition());
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((code, place));
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Calls into librdkafka that the crate does not offer, or offers at a price: transactions (its commit waits 100 ms),
+//! group membership as values, producing by topic handle, reading a partition's queue in batches.
+//!
+//! What makes all of this sound: every pointer comes from librdkafka and is used only while the client that it belongs
+//! to is alive, which the types here see to by holding the client in an [`Arc`]; librdkafka's functions may be called
+//! from any thread (INTRODUCTION.md, "Threads and callbacks"); and what it hands over for keeps is destroyed once.
+#![expect(unsafe_code, reason = "the one door to librdkafka's C interface")]
+
+use super::context::Context;
+use super::wake::Wake;
+use crate::record::headers;
+use crate::transport::Fence;
+use rdkafka::TopicPartitionList;
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::types::RDKafkaRespErr;
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A producer whose delivery reports a thread of its own takes.
+pub(super) type ProducerClient = ThreadedProducer<Context>;
+/// A consumer.
+pub(super) type ConsumerClient = BaseConsumer<Context>;
+
+/// Why a call of the transactional producer failed, by what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TxnError {
+    /// The same call may succeed if it is made again.
+    Again(String),
+    /// The transaction must be aborted; the producer lives.
+    Abort(String),
+    /// The producer is of no use any more, or it is not known what became of the transaction.
+    Broken(String),
+}
+
+/// Takes librdkafka's error over.
+///
+/// # Safety
+/// `error` is null or was returned by librdkafka for keeps, and is not used afterwards.
+unsafe fn check(error: *mut c::rd_kafka_error_t) -> Result<(), TxnError> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: not null, and ours: it is read before it is destroyed, once.
+    let (text, again, abort) = unsafe {
+        let name = CStr::from_ptr(c::rd_kafka_error_name(error)).to_string_lossy();
+        let text = CStr::from_ptr(c::rd_kafka_error_string(error)).to_string_lossy();
+        let text = format!("{name}: {text}");
+        let fatal = c::rd_kafka_error_is_fatal(error) != 0;
+        let again = !fatal && c::rd_kafka_error_is_retriable(error) != 0;
+        let abort = !fatal && c::rd_kafka_error_txn_requires_abort(error) != 0;
+        c::rd_kafka_error_destroy(error);
+        (text, again, abort)
+    };
+    Err(match (again, abort) {
+        (true, _) => TxnError::Again(text),
+        (false, true) => TxnError::Abort(text),
+        (false, false) => TxnError::Broken(text),
+    })
+}
+
+/// Milliseconds as librdkafka takes them.
+fn milliseconds(timeout: Duration) -> c_int {
+    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
+}
+
+/// `rd_kafka_init_transactions`.
+pub(super) fn init_transactions(producer: &ProducerClient, timeout: Duration) -> Result<(), TxnError> {
+    // SAFETY: the client is alive while it is borrowed; the error is ours.
+    unsafe { check(c::rd_kafka_init_transactions(producer.client().native_ptr(), milliseconds(timeout))) }
+}
+
+/// `rd_kafka_begin_transaction`.
+pub(super) fn begin_transaction(producer: &ProducerClient) -> Result<(), TxnError> {
+    // SAFETY: as above.
+    unsafe { check(c::rd_kafka_begin_transaction(producer.client().native_ptr())) }
+}
+
+/// `rd_kafka_commit_transaction`: unlike the crate's it does not sleep while records are on their way.
+pub(super) fn commit_transaction(producer: &ProducerClient, timeout: Duration) -> Result<(), TxnError> {
+    // SAFETY: as above.
+    unsafe { check(c::rd_kafka_commit_transaction(producer.client().native_ptr(), milliseconds(timeout))) }
+}
+
+/// `rd_kafka_abort_transaction`.
+pub(super) fn abort_transaction(producer: &ProducerClient, timeout: Duration) -> Result<(), TxnError> {
+    // SAFETY: as above.
+    unsafe { check(c::rd_kafka_abort_transaction(producer.client().native_ptr(), milliseconds(timeout))) }
+}
+
+/// `rd_kafka_send_offsets_to_transaction` under the membership that the fence names.
+pub(super) fn send_offsets(
+    producer: &ProducerClient,
+    offsets: &TopicPartitionList,
+    group: &str,
+    fence: &Fence,
+    timeout: Duration,
+) -> Result<(), TxnError> {
+    let broken = |_| TxnError::Broken("the group's or member's name holds a zero byte".into());
+    let (group, member) = (CString::new(group).map_err(broken)?, CString::new(&*fence.member).map_err(broken)?);
+    // SAFETY: both texts outlive the call, which copies them; the metadata is ours and destroyed once, after its use;
+    // the client and the list are alive while they are borrowed.
+    unsafe {
+        let metadata = c::rd_kafka_consumer_group_metadata_new_with_genid(
+            group.as_ptr(),
+            fence.generation,
+            member.as_ptr(),
+            ptr::null(),
+        );
+        let error = c::rd_kafka_send_offsets_to_transaction(
+            producer.client().native_ptr(),
+            offsets.ptr(),
+            metadata,
+            milliseconds(timeout),
+        );
+        c::rd_kafka_consumer_group_metadata_destroy(metadata);
+        check(error)
+    }
+}
+
+/// `rd_kafka_flush`: unlike the crate's it does not sleep while records are on their way. False: the time was not enough.
+pub(super) fn flush(producer: &ProducerClient, timeout: Duration) -> bool {
+    // SAFETY: the client is alive while it is borrowed.
+    let error = unsafe { c::rd_kafka_flush(producer.client().native_ptr(), milliseconds(timeout)) };
+    error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+/// The consumer's membership in its group right now; none while it is no member. What is asked for later may be another.
+pub(super) fn membership(consumer: &ConsumerClient) -> Option<Fence> {
+    // SAFETY: the client is alive while it is borrowed; the metadata is ours, its texts are copied before it is destroyed.
+    unsafe {
+        let metadata = c::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let generation = c::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        let member = c::rd_kafka_consumer_group_metadata_member_id(metadata);
+        let member = if member.is_null() { "".into() } else { CStr::from_ptr(member).to_string_lossy() };
+        let fence = Fence { generation, member: member.as_ref().into() };
+        c::rd_kafka_consumer_group_metadata_destroy(metadata);
+        Some(fence).filter(Fence::is_sound)
+    }
+}
+
+/// A topic as a producer knows it.
+pub(super) struct OutputTopic {
+    producer: Arc<ProducerClient>,
+    topic: *mut c::rd_kafka_topic_t,
+}
+
+// SAFETY: librdkafka's topic handles are reference-counted and may be used from any thread.
+unsafe impl Send for OutputTopic {}
+
+/// Why a record was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotTaken {
+    /// The producer's queue is full for now.
+    Full,
+    /// Something else.
+    Error(RDKafkaRespErr),
+}
+
+/// A record to produce.
+pub(super) struct Produce<'a> {
+    pub(super) partition: i32,
+    pub(super) timestamp: i64,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    /// As they lie in a batch; empty: none.
+    pub(super) headers: &'a [u8],
+}
+
+impl OutputTopic {
+    /// The topic of this name.
+    pub(super) fn new(producer: &Arc<ProducerClient>, name: &str) -> Option<Self> {
+        let name = CString::new(name).ok()?;
+        // SAFETY: the client is alive; the name is copied; no configuration is given, so none is taken over.
+        let topic = unsafe { c::rd_kafka_topic_new(producer.client().native_ptr(), name.as_ptr(), ptr::null_mut()) };
+        (!topic.is_null()).then(|| Self { producer: Arc::clone(producer), topic })
+    }
+
+    /// Hands a record to the producer, which copies it.
+    pub(super) fn produce(&self, record: &Produce<'_>) -> Result<(), NotTaken> {
+        let headers = if record.headers.is_empty() { ptr::null_mut() } else { native_headers(record.headers) };
+        let (key, key_len) = pointer(record.key);
+        let (value, value_len) = pointer(record.value);
+        let flags = c::RD_KAFKA_MSG_F_COPY;
+        // SAFETY: the arguments are pairs of a tag and what the tag asks for (rdkafka.h, rd_kafka_vtype_t), closed by
+        // END; librdkafka copies key and value before it returns and owns the headers only if it says so.
+        let error = unsafe {
+            use c::rd_kafka_vtype_t as tag;
+            let (rk, topic) = (self.producer.client().native_ptr(), self.topic);
+            let (partition, timestamp) = (record.partition, record.timestamp);
+            if headers.is_null() {
+                c::rd_kafka_producev(
+                    rk,
+                    tag::RD_KAFKA_VTYPE_RKT,
+                    topic,
+                    tag::RD_KAFKA_VTYPE_PARTITION,
+                    partition,
+                    tag::RD_KAFKA_VTYPE_MSGFLAGS,
+                    flags,
+                    tag::RD_KAFKA_VTYPE_KEY,
+                    key,
+                    key_len,
+                    tag::RD_KAFKA_VTYPE_VALUE,
+                    value,
+                    value_len,
+                    tag::RD_KAFKA_VTYPE_TIMESTAMP,
+                    timestamp,
+                    tag::RD_KAFKA_VTYPE_END,
+                )
+            } else {
+                let error = c::rd_kafka_producev(
+                    rk,
+                    tag::RD_KAFKA_VTYPE_RKT,
+                    topic,
+                    tag::RD_KAFKA_VTYPE_PARTITION,
+                    partition,
+                    tag::RD_KAFKA_VTYPE_MSGFLAGS,
+                    flags,
+                    tag::RD_KAFKA_VTYPE_KEY,
+                    key,
+                    key_len,
+                    tag::RD_KAFKA_VTYPE_VALUE,
+                    value,
+                    value_len,
+                    tag::RD_KAFKA_VTYPE_TIMESTAMP,
+                    timestamp,
+                    tag::RD_KAFKA_VTYPE_HEADERS,
+                    headers,
+                    tag::RD_KAFKA_VTYPE_END,
+                );
+                if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    c::rd_kafka_headers_destroy(headers);
+                }
+                error
+            }
+        };
+        match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => Err(NotTaken::Full),
+            other => Err(NotTaken::Error(other)),
+        }
+    }
+}
+
+impl Drop for OutputTopic {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, destroyed once, and the client is still alive.
+        unsafe { c::rd_kafka_topic_destroy(self.topic) }
+    }
+}
+
+/// Null for what is not there; an empty field has an address.
+fn pointer(field: Option<&[u8]>) -> (*mut c_void, usize) {
+    field.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+}
+
+/// librdkafka's headers of a section; they are the caller's.
+fn native_headers(section: &[u8]) -> *mut c::rd_kafka_headers_t {
+    // SAFETY: the headers are new; names and values are copied, their lengths are those of the slices.
+    unsafe {
+        let headers = c::rd_kafka_headers_new(8);
+        for (name, value) in headers::iter(section) {
+            let (value, value_len) = pointer(value);
+            let name_len = isize::try_from(name.len()).unwrap_or(0);
+            let value_len = isize::try_from(value_len).unwrap_or(0);
+            c::rd_kafka_header_add(headers, name.as_ptr().cast(), name_len, value, value_len);
+        }
+        headers
+    }
+}
+
+/// Messages taken from a queue at once, at most.
+const TAKE_MAX: usize = 1024;
+
+/// What lies in a partition's queue.
+pub(super) enum Taken<'a> {
+    /// A record.
+    Message {
+        offset: i64,
+        timestamp: i64,
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        /// Called for each header: name, value.
+        headers: Headers<'a>,
+    },
+    /// The partition ends at this offset.
+    End(i64),
+    /// Reading failed.
+    Error(RDKafkaRespErr, String),
+}
+
+/// A message's headers.
+pub(super) struct Headers<'a>(&'a c::rd_kafka_message_t);
+
+impl Headers<'_> {
+    /// Gives each header; says whether there are any.
+    pub(super) fn each(&self, mut take: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is alive while it is borrowed, and so are its headers, names (ending in zero) and values.
+        unsafe {
+            if c::rd_kafka_message_headers(self.0, &raw mut headers) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return 0;
+            }
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            let mut count = 0;
+            while c::rd_kafka_header_get_all(headers, count, &raw mut name, &raw mut value, &raw mut size)
+                == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+            {
+                take(CStr::from_ptr(name).to_bytes(), slice(value, size));
+                count += 1;
+            }
+            count
+        }
+    }
+}
+
+/// The queue of one partition of a consumer, cut off from the consumer's own.
+pub(super) struct PartitionQueue {
+    /// Alive as long as the queue.
+    _consumer: Arc<ConsumerClient>,
+    queue: *mut c::rd_kafka_queue_t,
+    messages: Vec<*mut c::rd_kafka_message_t>,
+    /// What the queue's callback is called with.
+    _wake: Arc<Wake>,
+}
+
+// SAFETY: librdkafka's queues may be used from any thread, by one at a time as `&mut self` asks; the messages are empty
+// between calls.
+unsafe impl Send for PartitionQueue {}
+
+impl PartitionQueue {
+    /// Cuts a partition's queue off, before it is assigned. `wake` is woken when something comes into the empty queue.
+    pub(super) fn new(consumer: &Arc<ConsumerClient>, topic: &str, partition: i32, wake: &Arc<Wake>) -> Option<Self> {
+        unsafe extern "C" fn woken(_: *mut c::rd_kafka_t, wake: *mut c_void) {
+            // SAFETY: the pointer is the one given below; the queue that calls holds the Arc that it points into, and
+            // its destructor takes the callback away first.
+            unsafe { (*wake.cast::<Wake>()).wake() }
+        }
+        let topic = CString::new(topic).ok()?;
+        // SAFETY: the client is alive; forwarding to null cuts the queue off; the callback's argument outlives the queue.
+        unsafe {
+            let queue = c::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition);
+            if queue.is_null() {
+                return None;
+            }
+            c::rd_kafka_queue_forward(queue, ptr::null_mut());
+            c::rd_kafka_queue_cb_event_enable(queue, Some(woken), Arc::as_ptr(wake).cast_mut().cast());
+            let (consumer, wake) = (Arc::clone(consumer), Arc::clone(wake));
+            Some(Self { _consumer: consumer, queue, messages: vec![ptr::null_mut(); TAKE_MAX], _wake: wake })
+        }
+    }
+
+    /// Takes what is there, without waiting, and shows it to `each`; says how much it was.
+    pub(super) fn take(&mut self, mut each: impl FnMut(&Taken<'_>)) -> usize {
+        // SAFETY: the buffer has the room that is named; librdkafka fills the first `count` places with messages that
+        // are ours: each is shown once and destroyed once.
+        unsafe {
+            let count = c::rd_kafka_consume_batch_queue(self.queue, 0, self.messages.as_mut_ptr(), self.messages.len());
+            let count = usize::try_from(count).unwrap_or(0);
+            for message in self.messages.iter().take(count) {
+                each(&taken(&**message));
+                c::rd_kafka_message_destroy(*message);
+            }
+            count
+        }
+    }
+}
+
+/// A message as librdkafka shows it.
+///
+/// # Safety
+/// `message` is one that librdkafka handed out and that was not destroyed.
+unsafe fn taken(message: &c::rd_kafka_message_t) -> Taken<'_> {
+    match message.err {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+            let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+            // SAFETY: the message is alive; its key and payload live as long as it does.
+            let (timestamp, key, value) = unsafe {
+                (
+                    c::rd_kafka_message_timestamp(message, &raw mut kind),
+                    slice(message.key, message.key_len),
+                    slice(message.payload, message.len),
+                )
+            };
+            Taken::Message { offset: message.offset, timestamp, key, value, headers: Headers(message) }
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Taken::End(message.offset),
+        error => {
+            // SAFETY: the message is alive, and its text is copied.
+            let text = unsafe { CStr::from_ptr(c::rd_kafka_message_errstr(message)).to_string_lossy().into_owned() };
+            Taken::Error(error, text)
+        }
+    }
+}
+
+/// None for null.
+///
+/// # Safety
+/// `data` is null or points to `size` bytes that live for `'a`.
+unsafe fn slice<'a>(data: *const c_void, size: usize) -> Option<&'a [u8]> {
+    // SAFETY: as the caller promises.
+    (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) })
+}
+
+impl Drop for PartitionQueue {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, destroyed once, the client is still alive; no callback comes afterwards.
+        unsafe {
+            c::rd_kafka_queue_cb_event_enable(self.queue, None, ptr::null_mut());
+            c::rd_kafka_queue_destroy(self.queue);
+        }
+    }
+}

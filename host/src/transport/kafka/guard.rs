@@ -1,0 +1,71 @@
+//! Calls that are not trusted to return: librdkafka's transaction calls were seen to hang for ever when a broker died,
+//! their own timeouts ignored. They are made on a thread of their own, and whoever waits for too long leaves it behind
+//! with its client.
+
+use super::ffi::{ProducerClient, TxnError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// Clients of this process that were left behind and did not come back yet.
+static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
+/// So many at most: each keeps its threads and buffers. With more, something is wrong that a new process may not suffer
+/// from.
+pub(super) const LEFT_BEHIND_MAX: usize = 8;
+
+type Call = Box<dyn FnOnce(&ProducerClient) -> Result<(), TxnError> + Send>;
+
+/// A producer and the thread that makes its transaction calls.
+pub(super) struct Guarded {
+    client: Arc<ProducerClient>,
+    calls: Sender<Call>,
+    answers: Receiver<Result<(), TxnError>>,
+}
+
+impl Guarded {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If there is none to be had.
+    pub(super) fn new(client: ProducerClient) -> std::io::Result<Self> {
+        let client = Arc::new(client);
+        let (calls, called) = channel::<Call>();
+        let (answer, answers) = channel();
+        let theirs = Arc::clone(&client);
+        std::thread::Builder::new().name("transactions".into()).spawn(move || {
+            for call in called {
+                if answer.send(call(&theirs)).is_err() {
+                    // Nobody waits any more: it came back after all.
+                    LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
+                    break;
+                }
+            }
+            // Destroying a client can take a while, too: it is done here.
+            drop(theirs);
+        })?;
+        Ok(Self { client, calls, answers })
+    }
+
+    /// The client, for what does not block.
+    pub(super) fn client(&self) -> &Arc<ProducerClient> {
+        &self.client
+    }
+
+    /// Makes a call that should take `deadline` at most. None: it did not come back; the producer must be left behind.
+    pub(super) fn call(
+        &self,
+        deadline: Duration,
+        call: impl FnOnce(&ProducerClient) -> Result<(), TxnError> + Send + 'static,
+    ) -> Option<Result<(), TxnError>> {
+        self.calls.send(Box::new(call)).ok()?;
+        self.answers.recv_timeout(deadline).ok()
+    }
+
+    /// Leaves the producer to its thread, which did not come back; says how many there are.
+    pub(super) fn leave_behind(self) -> usize {
+        let count = LEFT_BEHIND.fetch_add(1, Ordering::SeqCst) + 1;
+        drop(self);
+        count
+    }
+}

@@ -1,0 +1,251 @@
+//! What all workers of a process share of a cluster: the clients for questions and for topics.
+
+use super::context::Context;
+use super::ffi::ConsumerClient;
+use super::settings::Settings;
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+use crate::transport::{Cleanup, TopicSpec, TransportError};
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// How long a question to the cluster may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
+const COMMITTED: Duration = Duration::from_secs(2);
+
+/// A process's connection to a cluster.
+pub(super) struct Link {
+    pub(super) settings: Arc<Settings>,
+    /// The app.
+    pub(super) group: String,
+    admin: AdminClient<Context>,
+    /// Sees everything that was written, committed or not.
+    watcher: ConsumerClient,
+    /// Sees what is committed.
+    reader: ConsumerClient,
+    /// Number of commits of this process.
+    pub(super) commits: AtomicU64,
+}
+
+impl Link {
+    pub(super) fn new(settings: Settings, group: &str) -> Result<Self, TransportError> {
+        let name = format!("{group}-admin");
+        let refused = |error: KafkaError| super::refused(&error);
+        let admin = settings.client(&name).create_with_context(Context::default()).map_err(refused)?;
+        let consumer = |isolation| settings.reader(&name, group, isolation).create_with_context(Context::default());
+        let watcher = consumer("read_uncommitted").map_err(refused)?;
+        let reader = consumer("read_committed").map_err(refused)?;
+        let settings = Arc::new(settings);
+        Ok(Self { settings, group: group.into(), admin, watcher, reader, commits: AtomicU64::new(0) })
+    }
+
+    /// Number of brokers that the cluster says it has.
+    ///
+    /// # Errors
+    /// If none of them answers.
+    pub(super) fn brokers(&self) -> Result<usize, TransportError> {
+        // A topic that is not there: all brokers and no more than that are asked for.
+        let metadata = self.watcher.fetch_metadata(Some("__millstream"), ANSWER).map_err(|error| retry(&error))?;
+        Ok(metadata.brokers().len())
+    }
+
+    /// Partitions of one topic, or of all.
+    fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
+        let metadata = self.watcher.fetch_metadata(topic, ANSWER).map_err(|error| retry(&error))?;
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(there.map(|topic| (Topic::new(topic.name()), count(topic.partitions().len()))).collect())
+    }
+
+    pub(super) fn topic(&self, name: &Topic) -> Result<Option<TopicSpec>, TransportError> {
+        let found = self.partitions(Some(name.as_str()))?;
+        Ok(self.describe(found.into_iter().filter(|(topic, _)| topic == name).collect())?.pop())
+    }
+
+    pub(super) fn topics(&self) -> Result<Vec<TopicSpec>, TransportError> {
+        let mut specs = self.describe(self.partitions(None)?)?;
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(specs)
+    }
+
+    /// How topics are kept.
+    fn describe(&self, topics: Vec<(Topic, i32)>) -> Result<Vec<TopicSpec>, TransportError> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let resources: Vec<_> = topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
+        let described = pollster::block_on(self.admin.describe_configs(&resources, &options()));
+        let described = described.map_err(|error| retry(&error))?;
+        // A topic whose settings may not be seen has the brokers' defaults, as far as is known.
+        let entries = described.into_iter().map(|resource| {
+            resource.map_or_else(
+                |_| HashMap::new(),
+                |resource| {
+                    resource.entries.into_iter().map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()
+                },
+            )
+        });
+        Ok(topics
+            .into_iter()
+            .zip(entries)
+            .map(|((name, partitions), entries)| spec(name, partitions, &entries))
+            .collect())
+    }
+
+    pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let settings = configs(spec);
+        let replication = TopicReplication::Fixed(self.settings.replication.unwrap_or(-1));
+        let mut topic = NewTopic::new(spec.name.as_str(), spec.partitions, replication);
+        for (name, value) in &settings {
+            topic = topic.set(name, value);
+        }
+        let made = pollster::block_on(self.admin.create_topics(&[topic], &options())).map_err(|error| retry(&error))?;
+        for result in made {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, error)) => return Err(cannot(&format!("topic {topic} cannot be made"), error)),
+            }
+        }
+        self.await_topic(spec)
+    }
+
+    /// Waits until the brokers know a topic that was made.
+    fn await_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let began = std::time::Instant::now();
+        while began.elapsed() < ANSWER {
+            if self.partitions(Some(spec.name.as_str()))?.iter().any(|(name, _)| *name == spec.name) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(TransportError::Retry(format!("topic {} was made, and the brokers do not know it yet", spec.name)))
+    }
+
+    pub(super) fn alter_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let settings = configs(spec);
+        let mut config = AlterConfig::new(ResourceSpecifier::Topic(spec.name.as_str()));
+        for (name, value) in &settings {
+            config = config.set(name, value);
+        }
+        let altered =
+            pollster::block_on(self.admin.alter_configs(&[config], &options())).map_err(|error| retry(&error))?;
+        for result in altered {
+            if let Err((_, error)) = result {
+                return Err(cannot(&format!("topic {} cannot be altered", spec.name), error));
+            }
+        }
+        Ok(())
+    }
+
+    /// First offset and end, with what is not committed.
+    pub(super) fn bounds(&self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
+        let asked = self.watcher.fetch_watermarks(partition.topic.as_str(), partition.partition.get(), ANSWER);
+        let (start, end) = asked.map_err(|error| about(partition, &error))?;
+        Ok((Offset::new(start), Offset::new(end)))
+    }
+
+    pub(super) fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        at: Timestamp,
+    ) -> Result<Option<Offset>, TransportError> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        list.add_partition_offset(topic, number, rdkafka::Offset::Offset(at)).map_err(|error| retry(&error))?;
+        let found = self.reader.offsets_for_times(list, ANSWER).map_err(|error| about(partition, &error))?;
+        Ok(offset_in(&found, topic, number))
+    }
+
+    /// Where the group goes on, once no transaction with that offset is open.
+    pub(super) fn committed(&self, partition: &TopicPartition) -> Result<Option<Offset>, TransportError> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        list.add_partition(topic, number);
+        let found = self.reader.committed_offsets(list, COMMITTED).map_err(|error| about(partition, &error))?;
+        if let Some(Err(error)) = found.find_partition(topic, number).map(|element| element.error()) {
+            return Err(about(partition, &error));
+        }
+        Ok(offset_in(&found, topic, number))
+    }
+
+    pub(super) fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        let added = list.add_partition_offset(topic, number, rdkafka::Offset::Offset(before.get()));
+        added.map_err(|error| retry(&error))?;
+        let deleted = pollster::block_on(self.admin.delete_records(&list, &options()));
+        deleted.map_err(|error| about(partition, &error)).map(drop)
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+}
+
+/// An offset in an answer; none if it names none.
+fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<Offset> {
+    match list.find_partition(topic, partition)?.offset() {
+        rdkafka::Offset::Offset(offset) => Some(Offset::new(offset)),
+        _ => None,
+    }
+}
+
+fn spec(name: Topic, partitions: i32, entries: &HashMap<String, String>) -> TopicSpec {
+    let entry = |name: &str| entries.get(name).map(String::as_str);
+    let cleanup = if entry("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+        Cleanup::Compact
+    } else {
+        Cleanup::Delete
+    };
+    let retention = entry("retention.ms").and_then(|value| value.parse().ok()).map(Duration::from_millis);
+    let retention_bytes = entry("retention.bytes").and_then(|value| value.parse().ok());
+    TopicSpec { name, partitions, cleanup, retention, retention_bytes }
+}
+
+/// Kafka's settings for how a topic is kept.
+fn configs(spec: &TopicSpec) -> Vec<(&'static str, String)> {
+    let policy = match spec.cleanup {
+        Cleanup::Delete => "delete",
+        Cleanup::Compact => "compact",
+    };
+    let mut settings = vec![("cleanup.policy", policy.to_owned())];
+    // A topic that is to keep its records for ever says so; the brokers' default is a week.
+    let retention = spec.retention.map_or_else(|| "-1".to_owned(), |retention| retention.as_millis().to_string());
+    if spec.cleanup == Cleanup::Delete {
+        settings.push(("retention.ms", retention));
+        settings.extend(spec.retention_bytes.map(|bytes| ("retention.bytes", bytes.to_string())));
+    }
+    settings
+}
+
+fn retry(error: &KafkaError) -> TransportError {
+    TransportError::Retry(error.to_string())
+}
+
+fn cannot(what: &str, error: RDKafkaErrorCode) -> TransportError {
+    match error {
+        RDKafkaErrorCode::RequestTimedOut
+        | RDKafkaErrorCode::OperationTimedOut
+        | RDKafkaErrorCode::NotController
+        | RDKafkaErrorCode::BrokerTransportFailure => TransportError::Retry(format!("{what}: {error}")),
+        _ => TransportError::Refused(format!("{what}: {error}")),
+    }
+}
+
+/// An error about a partition.
+fn about(partition: &TopicPartition, error: &KafkaError) -> TransportError {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => TransportError::Unknown(partition.clone()),
+        _ => TransportError::Retry(format!("{partition}: {error}")),
+    }
+}

@@ -1,0 +1,113 @@
+//! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
+//! partition works on the task; what the task reads is assigned by hand.
+
+use super::context::{Context, Kind, Rebalanced};
+use super::ffi::ConsumerClient;
+use super::settings::Settings;
+use crate::record::Topic;
+use crate::transport::{Change, Coordinator, TransportError};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the group is waited for when a member leaves: it answers in milliseconds, if at all.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long it is waited for at once meanwhile.
+const LEAVE_STEP: Duration = Duration::from_millis(20);
+
+/// A member of the app's group.
+pub struct Membership {
+    consumer: Arc<ConsumerClient>,
+    /// The change that is being carried out.
+    current: Option<Rebalanced>,
+}
+
+impl Membership {
+    /// Joins the group as `name`.
+    ///
+    /// # Errors
+    /// If the settings are refused.
+    pub(super) fn join(settings: &Settings, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
+        let consumer = settings.member(name, group).create_with_context(Context::default());
+        let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
+        consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
+        Ok(Self { consumer: Arc::new(consumer), current: None })
+    }
+
+    /// The client, to commit offsets by where there are no transactions.
+    pub(super) fn client(&self) -> Arc<ConsumerClient> {
+        Arc::clone(&self.consumer)
+    }
+
+    /// Takes the change's partitions on or gives them back.
+    fn carry_out(&self, change: &Rebalanced) -> Result<(), TransportError> {
+        let failed = |error: rdkafka::error::KafkaError| TransportError::Retry(error.to_string());
+        match change.kind {
+            Kind::Assigned => {
+                self.consumer.incremental_assign(&change.partitions).map_err(failed)?;
+                // Nothing lies in them, and nobody needs to ask.
+                if change.partitions.count() > 0 {
+                    self.consumer.pause(&change.partitions).map_err(failed)?;
+                }
+            }
+            Kind::Revoked | Kind::Lost => self.consumer.incremental_unassign(&change.partitions).map_err(failed)?,
+        }
+        Ok(())
+    }
+}
+
+impl Coordinator for Membership {
+    fn poll(&mut self) -> Result<Option<Change>, TransportError> {
+        if self.current.is_some() {
+            return Ok(None);
+        }
+        match self.consumer.poll(Duration::ZERO) {
+            Some(Err(error)) if self.consumer.client().fatal_error().is_some() => {
+                return Err(TransportError::Refused(format!(
+                    "MS-T023: the group cannot be a member's any more: {error}"
+                )));
+            }
+            Some(Err(error)) => tracing::debug!("kafka: {error}"),
+            Some(Ok(_)) | None => {}
+        }
+        let Some(rebalanced) = self.consumer.client().context().next_rebalance() else { return Ok(None) };
+        crate::killpoint::pass("rebalance");
+        let tasks = numbers(&rebalanced.partitions);
+        let change = match rebalanced.kind {
+            Kind::Assigned => Change::Assigned { tasks, fence: rebalanced.fence.clone() },
+            Kind::Revoked => Change::Revoked { tasks },
+            Kind::Lost => Change::Lost { tasks },
+        };
+        tracing::debug!(?change, "the group was rebalanced");
+        self.current = Some(rebalanced);
+        Ok(Some(change))
+    }
+
+    fn done(&mut self) -> Result<(), TransportError> {
+        let Some(change) = self.current.take() else { return Ok(()) };
+        crate::killpoint::pass("rebalance-before-done");
+        let done = self.carry_out(&change);
+        crate::killpoint::pass("rebalance-after-done");
+        done
+    }
+
+    fn leave(&mut self) {
+        self.consumer.client().context().close();
+        let _ = self.done();
+        self.consumer.unsubscribe();
+        let began = Instant::now();
+        while began.elapsed() < LEAVE_TIMEOUT {
+            let _ = self.consumer.poll(LEAVE_STEP);
+            if self.consumer.assignment().is_ok_and(|assignment| assignment.count() == 0) {
+                break;
+            }
+        }
+    }
+}
+
+/// The tasks of a list of the task topic's partitions.
+fn numbers(partitions: &TopicPartitionList) -> Vec<usize> {
+    let elements = partitions.elements();
+    elements.iter().filter_map(|element| usize::try_from(element.partition()).ok()).collect()
+}

@@ -1,0 +1,82 @@
+//! A Kafka cluster as transport. The only room that knows the crate `rdkafka`.
+//!
+//! Each worker has three clients: a member of the group ([`Membership`]), a reader to which partitions are assigned by
+//! hand, and a producer. What its tasks did between two commits is one transaction of the producer, with the inputs'
+//! offsets under the membership of the time when they were read; local state follows once the transaction is committed.
+
+mod appender;
+mod context;
+mod ffi;
+mod guard;
+mod link;
+mod membership;
+mod reader;
+mod settings;
+mod transactions;
+mod transport;
+mod wake;
+
+pub use membership::Membership;
+pub use settings::{Settings, against};
+pub use transport::KafkaTransport;
+
+use super::TransportError;
+use crate::record::Topic;
+use crate::store::Db;
+use link::Link;
+use rdkafka::error::KafkaError;
+use std::sync::Arc;
+
+/// A process's connection to a cluster; clones share it.
+#[derive(Clone)]
+pub struct Kafka {
+    link: Arc<Link>,
+    /// What tells this process's members and transactions from others': kept with its data.
+    instance: String,
+}
+
+impl Kafka {
+    /// Connects to a cluster for an app.
+    ///
+    /// # Errors
+    /// If the settings are refused, or no broker answers.
+    pub fn connect(settings: Settings, app: &str, instance: &str) -> Result<Self, TransportError> {
+        let bootstrap = settings.bootstrap.clone();
+        let link = Link::new(settings, app)?;
+        link.brokers().map_err(|error| {
+            TransportError::Refused(format!(
+                "MS-T024: no broker of {bootstrap} answers ({error}); is the cluster up, and is this its address?"
+            ))
+        })?;
+        Ok(Self { link: Arc::new(link), instance: instance.into() })
+    }
+
+    /// The transport of a tool: it reads, and appends outside of transactions.
+    pub fn tool(&self) -> KafkaTransport {
+        KafkaTransport::tool(Arc::clone(&self.link), format!("{}-{}-tool", self.link.group, self.instance))
+    }
+
+    /// What worker `number` works with: its transport, whose transactions change the state in `db`, and its membership.
+    ///
+    /// # Errors
+    /// If the settings are refused.
+    pub fn worker(
+        &self,
+        number: usize,
+        db: Db,
+        tasks: &Topic,
+        exactly_once: bool,
+    ) -> Result<(KafkaTransport, Membership), TransportError> {
+        let name = format!("{}-{}-{number}", self.link.group, self.instance);
+        let membership = Membership::join(&self.link.settings, &name, &self.link.group, tasks)?;
+        let transport = KafkaTransport::worker(Arc::clone(&self.link), name, db, exactly_once, membership.client());
+        Ok((transport, membership))
+    }
+}
+
+/// A client that librdkafka does not make.
+fn refused(error: &KafkaError) -> TransportError {
+    TransportError::Refused(format!(
+        "MS-T025: the Kafka client cannot be made: {error}; see the properties that are set for it"
+    ))
+}

@@ -1,0 +1,106 @@
+//! How the cluster is reached, and the properties of our clients.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use std::time::Duration;
+
+/// `transaction.timeout.ms`: what a process that was killed leaves open is aborted after it. Kafka Streams' default under
+/// exactly-once.
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// `retry.backoff.ms` of the producer: back-to-back transactions wait so long for the markers of the one before.
+const PRODUCER_BACKOFF_MS: u32 = 1;
+/// `linger.ms`: how long a batch waits for more records; a commit does not wait for it.
+const LINGER_MS: u32 = 5;
+/// `queue.buffering.max.kbytes`: records of a worker that wait to be sent, four times what a worker leaves uncommitted.
+const SEND_QUEUE_KB: u32 = 128 << 10;
+/// `queued.max.messages.kbytes`: read ahead, for each partition.
+const READ_QUEUE_KB: u32 = 4 << 10;
+/// `queued.min.messages`: above it a partition is not read ahead further.
+const READ_QUEUE_RECORDS: u32 = 50_000;
+/// `fetch.wait.max.ms`: how long a broker may wait for records; so long it takes at most until a partition that was just
+/// assigned is read, too.
+const FETCH_WAIT_MS: u32 = 50;
+/// `fetch.queue.backoff.ms`: pause of a partition whose queue is full.
+const FETCH_BACKOFF_MS: u32 = 5;
+/// `max.poll.interval.ms`: a worker that does not look at its membership for so long is wedged, and leaves the group:
+/// more than a turn of records, each at its plugin's deadline, can take.
+const POLL_INTERVAL: Duration = Duration::from_secs(300);
+
+/// How a cluster is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Kafka's `bootstrap.servers`.
+    pub bootstrap: String,
+    /// Further properties of librdkafka, for all clients. Ours are set after them.
+    pub properties: Vec<(String, String)>,
+    /// Kafka's `session.timeout.ms`: a process that is not heard of for so long is taken for dead.
+    pub session_timeout: Duration,
+    /// Replicas of topics that the app makes; none: as the brokers do by default.
+    pub replication: Option<i32>,
+}
+
+impl Settings {
+    /// A cluster without any further settings.
+    pub fn new(bootstrap: &str) -> Self {
+        let session_timeout = Duration::from_secs(10);
+        Self { bootstrap: bootstrap.into(), properties: Vec::new(), session_timeout, replication: None }
+    }
+
+    /// What all clients have in common.
+    pub(super) fn client(&self, name: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (property, value) in &self.properties {
+            config.set(property, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap).set("client.id", name);
+        config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    /// A consumer that reads what it is told, and is no member of the group.
+    pub(super) fn reader(&self, name: &str, group: &str, isolation: &str) -> ClientConfig {
+        let mut config = self.client(name);
+        config.set("group.id", group).set("isolation.level", isolation);
+        config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error").set("enable.partition.eof", "true");
+        config.set("queued.max.messages.kbytes", READ_QUEUE_KB.to_string());
+        config.set("queued.min.messages", READ_QUEUE_RECORDS.to_string());
+        config.set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string());
+        config.set("fetch.queue.backoff.ms", FETCH_BACKOFF_MS.to_string());
+        config
+    }
+
+    /// The consumer that is a member of the group.
+    pub(super) fn member(&self, name: &str, group: &str) -> ClientConfig {
+        let mut config = self.client(name);
+        config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
+        config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "earliest");
+        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
+        // A third of the session, Kafka's advice: a lost heartbeat does not cost the membership.
+        config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 3).min(3000).to_string());
+        config.set("max.poll.interval.ms", POLL_INTERVAL.max(self.session_timeout).as_millis().to_string());
+        config
+    }
+
+    /// A producer; with an id, a transactional one.
+    pub(super) fn producer(&self, name: &str, transactional_id: Option<&str>) -> ClientConfig {
+        let mut config = self.client(name);
+        config.set("enable.idempotence", "true").set("delivery.report.only.error", "true");
+        config.set("linger.ms", LINGER_MS.to_string());
+        config.set("queue.buffering.max.kbytes", SEND_QUEUE_KB.to_string());
+        config.set("queue.buffering.max.messages", "0");
+        if let Some(id) = transactional_id {
+            config.set("transactional.id", id).set("retry.backoff.ms", PRODUCER_BACKOFF_MS.to_string());
+            config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        }
+        config
+    }
+}
+
+/// What librdkafka has against a property's value, if anything.
+pub fn against(name: &str, value: &str) -> Option<String> {
+    let mut config = ClientConfig::new();
+    config.set(name, value);
+    config.create_native_config().err().map(|error| error.to_string())
+}

@@ -1,0 +1,291 @@
+//! The transactional producer of a worker, and what is done when one of its calls fails.
+//!
+//! ```text
+//!   begin -> produce ... -> send offsets -> commit        Ok: committed
+//!     a call may be made again   the same call, until the deadline
+//!     to be aborted              abort; the inputs are read again: Aborted
+//!     anything else, or the      the producer is thrown away: a commit that arrives late would commit the next
+//!     deadline is over           transaction. A new one, which ends the old one's transaction, before anything else;
+//!                                what became of it the committed offsets say: InDoubt
+//! ```
+
+use super::context::Context;
+use super::ffi::{self, NotTaken, OutputTopic, Produce, ProducerClient, TxnError};
+use super::guard::{Guarded, LEFT_BEHIND_MAX};
+use super::settings::{Settings, TRANSACTION_TIMEOUT};
+use crate::record::batch::Batches;
+use crate::record::{Topic, TopicPartition};
+use crate::transport::{Fence, TransportError};
+use rdkafka::TopicPartitionList;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::Producer;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// After so long a commit is given up: the broker has aborted the transaction by then.
+const DEADLINE: Duration = TRANSACTION_TIMEOUT;
+/// A call that may be made again is asked to come back after so long.
+const SLICE: Duration = Duration::from_secs(2);
+/// How much longer than its deadline a call may take before its client is left behind.
+const GRACE: Duration = Duration::from_secs(2);
+/// Pause while the producer's queue is full.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// Producers that were thrown away one after the other, without a commit in between, at most.
+const BROKEN_MAX: u32 = 20;
+
+/// A worker's transactional producer.
+pub(super) struct Transactions {
+    settings: Arc<Settings>,
+    id: String,
+    group: String,
+    /// None until it is needed, and after it was thrown away.
+    producer: Option<Ready>,
+    /// Producers thrown away since the last commit.
+    broken: u32,
+}
+
+/// A producer whose predecessor's transaction is over.
+struct Ready {
+    // Before the client: topics are let go of first.
+    topics: HashMap<Topic, OutputTopic>,
+    guarded: Guarded,
+    /// Whether a transaction is open.
+    open: bool,
+}
+
+impl Transactions {
+    pub(super) fn new(settings: Arc<Settings>, id: String, group: String) -> Self {
+        Self { settings, id, group, producer: None, broken: 0 }
+    }
+
+    /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open.
+    ///
+    /// # Errors
+    /// `Retry` while it cannot be had.
+    pub(super) fn ready(&mut self) -> Result<(), TransportError> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let config = self.settings.producer(&self.id, Some(&self.id));
+        let client: ProducerClient =
+            config.create_with_context(Context::default()).map_err(|error| super::refused(&error))?;
+        let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
+        let began = Instant::now();
+        crate::killpoint::pass("kafka-before-init");
+        let made =
+            guarded.call(DEADLINE + GRACE, move |client| again(began, |slice| ffi::init_transactions(client, slice)));
+        crate::killpoint::pass("kafka-after-init");
+        match made {
+            None => Err(self.left_behind(guarded, "init_transactions")),
+            Some(Err(TxnError::Again(why) | TxnError::Abort(why))) => Err(TransportError::Retry(why)),
+            Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
+            Some(Ok(())) => {
+                self.producer = Some(Ready { topics: HashMap::new(), guarded, open: false });
+                Ok(())
+            }
+        }
+    }
+
+    /// Produces the records of batches into the open transaction, or into a new one; says how many there were.
+    ///
+    /// # Errors
+    /// See [`crate::transport::Transport::send`].
+    pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
+        self.begin()?;
+        let Some(ready) = &mut self.producer else { return Ok(0) };
+        match ready.produce(partition, batch) {
+            Ok(count) => Ok(count),
+            Err(why) => Err(self.undelivered().unwrap_or_else(|| self.throw_away(&why))),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), TransportError> {
+        if self.producer.as_ref().is_some_and(|ready| ready.open) {
+            return Ok(());
+        }
+        // A producer that was thrown away has taken its transaction with it: there is no going on under another.
+        let Some(ready) = &mut self.producer else {
+            return Err(TransportError::InDoubt("the producer was lost".into()));
+        };
+        match ffi::begin_transaction(ready.guarded.client()) {
+            Ok(()) => ready.open = true,
+            Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why)) => {
+                return Err(self.throw_away(&why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits the open transaction with these offsets.
+    ///
+    /// # Errors
+    /// `Aborted` or `InDoubt`.
+    pub(super) fn commit(&mut self, offsets: TopicPartitionList, fence: &Fence) -> Result<(), TransportError> {
+        // A broker checks neither generation -1 nor an empty transaction: neither would fence a zombie.
+        if !(fence.is_sound() || crate::fault::is("no-generation-check")) || offsets.count() == 0 {
+            let why = format!("{} offsets under generation {}", offsets.count(), fence.generation);
+            return Err(self.abort_because(&why));
+        }
+        self.begin()?;
+        let Some(ready) = &self.producer else { return Ok(()) };
+        let (group, fence, began) = (self.group.clone(), fence.clone(), Instant::now());
+        let made = ready.guarded.call(DEADLINE + GRACE, move |client| {
+            crate::killpoint::pass("kafka-before-offsets");
+            again(began, |slice| ffi::send_offsets(client, &offsets, &group, &fence, slice))?;
+            crate::killpoint::pass("kafka-before-end");
+            again(began, |slice| ffi::commit_transaction(client, slice))
+        });
+        match made {
+            Some(Ok(())) => {
+                crate::killpoint::pass("kafka-after-end");
+                self.broken = 0;
+                if let Some(ready) = &mut self.producer {
+                    ready.open = false;
+                }
+                Ok(())
+            }
+            Some(Err(TxnError::Abort(why))) => match self.undelivered() {
+                Some(refused @ TransportError::Refused(_)) => Err(refused),
+                _ => Err(self.abort_because(&why)),
+            },
+            Some(Err(TxnError::Again(why) | TxnError::Broken(why))) => Err(self.throw_away(&why)),
+            None => {
+                let Some(ready) = self.producer.take() else { return Ok(()) };
+                Err(self.left_behind(ready.guarded, "the commit"))
+            }
+        }
+    }
+
+    /// Gives up the open transaction, if there is one.
+    ///
+    /// # Errors
+    /// `InDoubt` if the producer had to be thrown away: the transaction is not committed all the same.
+    pub(super) fn abort(&mut self) -> Result<(), TransportError> {
+        let Some(ready) = self.producer.as_ref().filter(|ready| ready.open) else { return Ok(()) };
+        let began = Instant::now();
+        crate::killpoint::pass("kafka-before-abort");
+        let made = ready
+            .guarded
+            .call(DEADLINE + GRACE, move |client| again(began, |slice| ffi::abort_transaction(client, slice)));
+        crate::killpoint::pass("kafka-after-abort");
+        match made {
+            Some(Ok(())) => {
+                if let Some(ready) = &mut self.producer {
+                    ready.open = false;
+                    let _ = ready.guarded.client().client().context().take_failure();
+                }
+                Ok(())
+            }
+            Some(Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why))) => {
+                Err(self.throw_away(&why))
+            }
+            None => {
+                let Some(ready) = self.producer.take() else { return Ok(()) };
+                Err(self.left_behind(ready.guarded, "the abort"))
+            }
+        }
+    }
+
+    fn abort_because(&mut self, why: &str) -> TransportError {
+        match self.abort() {
+            Ok(()) => TransportError::Aborted(why.into()),
+            Err(error) => error,
+        }
+    }
+
+    /// Why records were not delivered, if that will not get better.
+    fn undelivered(&mut self) -> Option<TransportError> {
+        let ready = self.producer.as_ref()?;
+        let (code, place) = ready.guarded.client().client().context().take_failure()?;
+        let remedy = match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+                "grant the app's user WRITE on the topic"
+            }
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+                "raise the topic's max.message.bytes, or let the plugin make smaller records"
+            }
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "create the topic",
+            _ => return None,
+        };
+        Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))
+    }
+
+    fn throw_away(&mut self, why: &str) -> TransportError {
+        // Dropped with its calls' thread, which destroys the client.
+        drop(self.producer.take());
+        self.broken(why)
+    }
+
+    fn broken(&mut self, why: &str) -> TransportError {
+        self.broken += 1;
+        tracing::warn!(producer = self.id, "the producer is thrown away and made anew: {why}");
+        if self.broken >= BROKEN_MAX {
+            return TransportError::Refused(format!(
+                "MS-T021: {} producers failed one after the other, the last one because of {why}; does another process use the same data directory's copy, or the same instance?",
+                self.broken
+            ));
+        }
+        TransportError::InDoubt(why.into())
+    }
+
+    fn left_behind(&mut self, guarded: Guarded, what: &str) -> TransportError {
+        let count = guarded.leave_behind();
+        if count >= LEFT_BEHIND_MAX {
+            let why = format!("MS-T022: {what} did not return {count} times; start the process again");
+            return TransportError::Refused(why);
+        }
+        self.broken(&format!("{what} did not return within {} s", (DEADLINE + GRACE).as_secs()))
+    }
+}
+
+impl Ready {
+    fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
+        if !self.topics.contains_key(&partition.topic) {
+            let topic = OutputTopic::new(self.guarded.client(), partition.topic.as_str());
+            let topic = topic.ok_or_else(|| format!("there is no topic {}", partition.topic))?;
+            self.topics.insert(partition.topic.clone(), topic);
+        }
+        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
+        produce(topic, partition, batch)
+    }
+}
+
+/// Hands the records of a batch to a producer, which copies them; waits while it is full.
+pub(super) fn produce(topic: &OutputTopic, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
+    let mut count = 0;
+    for batch in Batches::new(Arc::new(batch)) {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let payload = batch.payload();
+        for record in batch.records() {
+            let record = record.map_err(|error| error.to_string())?;
+            let record = Produce {
+                partition: partition.partition.get(),
+                timestamp: record.timestamp,
+                key: record.key.of(payload),
+                value: record.value.of(payload),
+                headers: record.headers.of(payload).unwrap_or_default(),
+            };
+            let began = Instant::now();
+            while let Err(not_taken) = topic.produce(&record) {
+                match not_taken {
+                    NotTaken::Full if began.elapsed() < DEADLINE => std::thread::sleep(FULL_PAUSE),
+                    NotTaken::Full => return Err("the producer's queue stays full".into()),
+                    NotTaken::Error(error) => return Err(RDKafkaErrorCode::from(error).to_string()),
+                }
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Makes a call again as long as librdkafka says that it may be, until the deadline.
+fn again(began: Instant, call: impl Fn(Duration) -> Result<(), TxnError>) -> Result<(), TxnError> {
+    loop {
+        match call(SLICE) {
+            Err(TxnError::Again(_)) if began.elapsed() < DEADLINE => {}
+            other => return other,
+        }
+    }
+}

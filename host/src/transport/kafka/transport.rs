@@ -1,0 +1,293 @@
+//! The port, on Kafka.
+
+use super::appender::Appender;
+use super::ffi::ConsumerClient;
+use super::link::Link;
+use super::reader::{Reader, Unread};
+use super::transactions::Transactions;
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+use crate::store::{Db, Family, Writes};
+use crate::transport::{Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A worker's or a tool's connection.
+pub struct KafkaTransport {
+    link: Arc<Link>,
+    name: String,
+    reader: Option<Reader>,
+    writer: Writer,
+    /// Where the state is; none for a tool.
+    db: Option<Db>,
+    ends: Ends,
+}
+
+/// How records are written.
+enum Writer {
+    /// In transactions.
+    Transactions(Transactions),
+    /// At least once; the member commits the offsets.
+    Plain(Option<Appender>, Option<Arc<ConsumerClient>>),
+}
+
+/// Where changelog partitions that only we write end at least. They may end later, where others' aborted records lie:
+/// a checkpoint that is too low costs reading them, one that is too high would lose changes.
+#[derive(Default)]
+struct Ends {
+    known: HashMap<TopicPartition, Offset>,
+    /// Records of the open transaction.
+    open: HashMap<TopicPartition, i64>,
+}
+
+impl KafkaTransport {
+    pub(super) fn tool(link: Arc<Link>, name: String) -> Self {
+        let ends = Ends::default();
+        Self { link, name, reader: None, writer: Writer::Plain(None, None), db: None, ends }
+    }
+
+    pub(super) fn worker(
+        link: Arc<Link>,
+        name: String,
+        db: Db,
+        exactly_once: bool,
+        member: Arc<ConsumerClient>,
+    ) -> Self {
+        let writer = if exactly_once {
+            let (settings, group) = (Arc::clone(&link.settings), link.group.clone());
+            Writer::Transactions(Transactions::new(settings, name.clone(), group))
+        } else {
+            Writer::Plain(None, Some(member))
+        };
+        Self { link, name, reader: None, writer, db: Some(db), ends: Ends::default() }
+    }
+
+    fn reader(&mut self) -> Result<&mut Reader, TransportError> {
+        if self.reader.is_none() {
+            self.reader = Some(Reader::new(&self.link.settings, &self.name, &self.link.group)?);
+        }
+        self.reader.as_mut().ok_or_else(|| TransportError::Retry("there is no reader".into()))
+    }
+
+    fn commit_offsets(&mut self, transaction: &Transaction) -> Result<(), TransportError> {
+        let offsets = list(&transaction.offsets)?;
+        match &mut self.writer {
+            Writer::Transactions(transactions) => {
+                let Some(fence) = &transaction.fence else {
+                    let _ = transactions.abort();
+                    return Err(TransportError::Aborted("there is no membership to commit under".into()));
+                };
+                transactions.commit(offsets, fence)
+            }
+            Writer::Plain(appender, member) => {
+                appender.as_mut().map_or(Ok(()), Appender::flush)?;
+                crate::killpoint::pass("kafka-before-offsets");
+                match member.as_ref().filter(|_| offsets.count() > 0) {
+                    None => Ok(()),
+                    Some(member) => member
+                        .commit(&offsets, CommitMode::Sync)
+                        .map_err(|error| TransportError::InDoubt(error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Writes what tasks changed into the local state.
+    fn apply(&mut self, transaction: &Transaction) -> Result<(), TransportError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        let mut writes = Writes::default();
+        writes.append(&transaction.state);
+        for (partition, key) in &transaction.checkpoints {
+            if let Some(end) = self.ends.known.get(partition) {
+                writes.put(Family::Meta, key.clone(), end.get().to_be_bytes());
+            }
+        }
+        if writes.is_empty() { Ok(()) } else { Ok(db.apply(&writes, false)?) }
+    }
+}
+
+impl Ends {
+    fn wrote(&mut self, partition: &TopicPartition, records: i64) {
+        if self.known.contains_key(partition) {
+            *self.open.entry(partition.clone()).or_default() += records;
+        }
+    }
+
+    /// What was written is committed; `marker`: each partition got one, too.
+    fn committed(&mut self, marker: bool) {
+        for (partition, records) in self.open.drain() {
+            if let Some(end) = self.known.get_mut(&partition) {
+                *end = Offset::new(end.get() + records + i64::from(marker));
+            }
+        }
+    }
+}
+
+fn appender_of<'a>(
+    appender: &'a mut Option<Appender>,
+    link: &Link,
+    name: &str,
+) -> Result<&'a mut Appender, TransportError> {
+    match appender {
+        Some(appender) => Ok(appender),
+        None => Ok(appender.insert(Appender::new(&link.settings, name)?)),
+    }
+}
+
+fn list(offsets: &[(TopicPartition, Offset)]) -> Result<TopicPartitionList, TransportError> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (partition, offset) in offsets {
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        list.add_partition_offset(topic, number, rdkafka::Offset::Offset(offset.get()))
+            .map_err(|error| TransportError::Refused(error.to_string()))?;
+    }
+    Ok(list)
+}
+
+impl Transport for KafkaTransport {
+    fn create_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
+        match self.link.topic(&spec.name)? {
+            Some(_) => Ok(()),
+            None => self.link.create_topic(spec),
+        }
+    }
+
+    fn alter_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
+        match self.link.topic(&spec.name)? {
+            Some(there) if there == (TopicSpec { partitions: there.partitions, ..spec.clone() }) => Ok(()),
+            _ => self.link.alter_topic(spec),
+        }
+    }
+
+    fn topics(&mut self) -> Result<Vec<TopicSpec>, TransportError> {
+        self.link.topics()
+    }
+
+    fn topic(&mut self, name: &Topic) -> Result<Option<TopicSpec>, TransportError> {
+        self.link.topic(name)
+    }
+
+    /// With what is written and not committed yet: a reader of committed records that has read up to this end has read
+    /// all that was committed when it was asked for.
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
+        let (start, end) = self.link.bounds(partition)?;
+        if self.db.is_some() {
+            self.ends.known.insert(partition.clone(), end);
+        }
+        Ok((start, end))
+    }
+
+    fn offset_at(&mut self, partition: &TopicPartition, at: Timestamp) -> Result<Option<Offset>, TransportError> {
+        self.link.offset_at(partition, at)
+    }
+
+    /// A worker's own open transaction is ended first, so that it is known what became of it.
+    fn committed(&mut self, _group: &str, partition: &TopicPartition) -> Result<Option<Offset>, TransportError> {
+        if let Writer::Transactions(transactions) = &mut self.writer {
+            transactions.ready()?;
+        }
+        self.link.committed(partition)
+    }
+
+    fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Fetch, TransportError> {
+        match self.reader()?.fetch(partition, from, bytes_max) {
+            Ok(fetch) => Ok(fetch),
+            Err(Unread::Unknown) => Err(TransportError::Unknown(partition.clone())),
+            Err(Unread::OutOfRange) => {
+                let (start, _) = self.link.bounds(partition)?;
+                self.release(partition);
+                Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start })
+            }
+            Err(Unread::Failed(why)) => {
+                tracing::debug!(%partition, "kafka: {why}");
+                Ok(Fetch::Pending)
+            }
+        }
+    }
+
+    /// The number of commits of this process.
+    fn version(&mut self) -> u64 {
+        if let Some(reader) = &self.reader {
+            reader.serve();
+        }
+        self.link.commits.load(Ordering::SeqCst)
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        match &self.reader {
+            Some(reader) => reader.wait(timeout),
+            None => std::thread::sleep(timeout),
+        }
+    }
+
+    fn truth(&self) -> Truth {
+        Truth::Changelog
+    }
+
+    fn sends_early(&self) -> bool {
+        true
+    }
+
+    fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
+        for (partition, batch) in outputs {
+            let count = match &mut self.writer {
+                Writer::Transactions(transactions) => transactions.produce(&partition, batch)?,
+                Writer::Plain(appender, _) => {
+                    appender_of(appender, &self.link, &self.name)?.produce(&partition, batch)?
+                }
+            };
+            self.ends.wrote(&partition, count);
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<(), TransportError> {
+        self.ends.open.clear();
+        match &mut self.writer {
+            Writer::Transactions(transactions) => transactions.abort(),
+            Writer::Plain(..) => Ok(()),
+        }
+    }
+
+    fn release(&mut self, partition: &TopicPartition) {
+        if let Some(reader) = &mut self.reader {
+            reader.release(partition);
+        }
+    }
+
+    fn is_at_end(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<bool, TransportError> {
+        for (partition, position) in positions {
+            if self.link.bounds(partition)?.1 > *position {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn commit(&mut self, _group: &str, transaction: &Transaction) -> Result<(), TransportError> {
+        let only_state = transaction.outputs.is_empty() && transaction.offsets.is_empty() && self.ends.open.is_empty();
+        if !only_state {
+            self.send(transaction.outputs.clone())?;
+            crate::killpoint::pass("kafka-produced");
+            let committed = self.commit_offsets(transaction);
+            if committed.is_err() {
+                self.ends.open.clear();
+            }
+            committed?;
+            self.ends.committed(matches!(self.writer, Writer::Transactions(_)));
+            self.link.commits.fetch_add(1, Ordering::SeqCst);
+        }
+        crate::killpoint::pass("kafka-before-state");
+        // Committed it is: tried again it would be written twice. What the state lacks is in the changelogs.
+        self.apply(transaction).map_err(|error| TransportError::InDoubt(error.to_string()))?;
+        crate::killpoint::pass("kafka-after-state");
+        Ok(())
+    }
+
+    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
+        self.link.delete_records(partition, before)
+    }
+}

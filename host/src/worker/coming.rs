@@ -1,0 +1,167 @@
+//! Tasks on their way: opened, then restored store by store, beside those that are at work already.
+
+use super::commit::retry;
+use super::report::Report;
+use super::{Owned, Worker};
+use crate::operator::Stop;
+use crate::store::Writes;
+use crate::task::{Need, Restore, Task};
+use crate::transport::{Fetch, Transaction, Transport, TransportError};
+use std::time::{Duration, Instant};
+
+/// Bytes of a changelog that are read and written into the state at once.
+const RESTORE_BYTES: usize = 4 << 20;
+/// Pause before what could not be done yet is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A task that does not work yet.
+pub(super) struct Coming {
+    pub(super) number: usize,
+    stage: Stage,
+    /// Not before then.
+    after: Option<Instant>,
+}
+
+enum Stage {
+    Closed,
+    Restoring(Box<Restoring>),
+}
+
+/// A task whose stores are brought into agreement with their changelogs.
+struct Restoring {
+    task: Task,
+    /// The store that is next, or under way.
+    store: usize,
+    under_way: Option<(Restore, Report)>,
+}
+
+impl Coming {
+    pub(super) const fn closed(number: usize) -> Self {
+        Self { number, stage: Stage::Closed, after: None }
+    }
+}
+
+impl Worker {
+    /// Takes every task on its way one step further. Says whether that was possible for any.
+    pub(super) fn bring_in(&mut self) -> Result<bool, Stop> {
+        let mut progressed = false;
+        for mut coming in std::mem::take(&mut self.state.coming) {
+            let waits = coming.after.is_some_and(|after| Instant::now() < after);
+            if waits || self.shared.ending() {
+                self.state.coming.push(coming);
+                continue;
+            }
+            match self.advance(coming.number, std::mem::replace(&mut coming.stage, Stage::Closed)) {
+                Ok(Advanced::Ready(task)) => {
+                    self.state.tasks.push(Owned { number: coming.number, task: *task });
+                    progressed = true;
+                }
+                Ok(Advanced::On(stage)) => {
+                    self.state.coming.push(Coming { number: coming.number, stage, after: None });
+                    progressed = true;
+                }
+                Ok(Advanced::Waits(stage)) => {
+                    self.state.coming.push(Coming { number: coming.number, stage, after: None });
+                }
+                Err(Stop::Transport(TransportError::Retry(why) | TransportError::InDoubt(why))) => {
+                    tracing::debug!(worker = self.number, task = coming.number, "not yet: {why}");
+                    self.maker.close(coming.number);
+                    let after = Some(Instant::now() + PAUSE);
+                    self.state.coming.push(Coming { number: coming.number, stage: Stage::Closed, after });
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(progressed)
+    }
+
+    fn advance(&mut self, number: usize, stage: Stage) -> Result<Advanced, Stop> {
+        match stage {
+            Stage::Closed => {
+                let mut task = self.maker.open(number, self.state.fence.as_ref(), self.log.as_mut())?;
+                crate::killpoint::pass("task-assembled");
+                unlog(&mut task, &self.app, self.log.as_mut())?;
+                Ok(Advanced::On(Stage::Restoring(Box::new(Restoring { task, store: 0, under_way: None }))))
+            }
+            Stage::Restoring(restoring) => self.restore(restoring),
+        }
+    }
+
+    /// Restores a piece.
+    fn restore(&mut self, mut restoring: Box<Restoring>) -> Result<Advanced, Stop> {
+        let Restoring { task, store: index, under_way } = restoring.as_mut();
+        if *index >= task.stores().len() {
+            return Ok(Advanced::Ready(Box::new(restoring.task)));
+        }
+        let log = self.log.as_mut();
+        let Some((restore, report)) = under_way else {
+            *under_way = begin(task, *index, log)?;
+            *index += usize::from(under_way.is_none());
+            return Ok(Advanced::On(Stage::Restoring(restoring)));
+        };
+        let fetched = match restore.need() {
+            Some(Need::Batches(from)) => {
+                crate::killpoint::pass("restore-before-step");
+                match log.fetch(restore.changelog(), from, RESTORE_BYTES) {
+                    // The changelog begins later than it did: the store is looked at again.
+                    Err(TransportError::OutOfRange { .. }) => {
+                        *under_way = None;
+                        return Ok(Advanced::On(Stage::Restoring(restoring)));
+                    }
+                    other => other?,
+                }
+            }
+            Some(Need::Nothing) => Fetch::Pending,
+            None => {
+                report.tell(restore, true);
+                log.release(restore.changelog());
+                (*under_way, *index) = (None, *index + 1);
+                return Ok(Advanced::On(Stage::Restoring(restoring)));
+            }
+        };
+        let waits = restore.is_waiting(&fetched);
+        let Some(store) = task.stores().get(*index) else { return Ok(Advanced::Waits(Stage::Closed)) };
+        if !waits {
+            let transaction = restore.step(store, fetched)?;
+            let transaction = Transaction { fence: self.state.fence.clone(), ..transaction };
+            retry(self.number, &self.shared, || log.commit(&self.app, &transaction))?;
+            crate::killpoint::pass("restore-after-step");
+            report.tell(restore, false);
+        }
+        let stage = Stage::Restoring(restoring);
+        Ok(if waits { Advanced::Waits(stage) } else { Advanced::On(stage) })
+    }
+}
+
+/// How far a task came.
+enum Advanced {
+    Ready(Box<Task>),
+    On(Stage),
+    /// Nothing could be done.
+    Waits(Stage),
+}
+
+fn begin(task: &mut Task, index: usize, log: &mut dyn Transport) -> Result<Option<(Restore, Report)>, Stop> {
+    let Some(changelog) = task.changelog(index).cloned() else { return Ok(None) };
+    let bounds = log.bounds(&changelog)?;
+    let truth = log.truth();
+    let Some(store) = task.stores().get_mut(index) else { return Ok(None) };
+    let Some(restore) = Restore::begin(store, changelog, bounds, truth)? else { return Ok(None) };
+    let report = Report::new(task, &restore);
+    Ok(Some((restore, report)))
+}
+
+/// Notes which stores go on without a changelog: should they get one, theirs will not be complete.
+fn unlog(task: &mut Task, app: &str, log: &mut dyn Transport) -> Result<(), Stop> {
+    let mut state = Writes::default();
+    for index in 0..task.stores().len() {
+        let logged = task.changelog(index).is_some();
+        if let Some(store) = task.stores().get(index).filter(|_| !logged) {
+            store.unlog(&mut state)?;
+        }
+    }
+    if !state.is_empty() {
+        log.commit(app, &Transaction { state, ..Transaction::default() })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Commits, and what follows when one fails.
+
+use super::{Owned, Shared, Worker};
+use crate::operator::Stop;
+use crate::transport::{Transaction, TransportError};
+use std::time::{Duration, Instant};
+
+/// How long a worker waits before it tries again what was refused, the first time and at most.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(200);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile whether it is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+/// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once.
+const ABORTED_PAUSE: Duration = Duration::from_millis(20);
+
+impl Worker {
+    /// Commits all tasks in one transaction.
+    pub(super) fn commit(&mut self) -> Result<(), Stop> {
+        crate::killpoint::pass("before-commit");
+        for Owned { task, .. } in &mut self.state.tasks {
+            let turned = task.hand_in(&mut self.state.open, &mut self.log)?;
+            self.shared.count(&turned);
+            self.failures.tell(turned);
+            crate::killpoint::pass("one-handed-in");
+        }
+        self.failures.catch_up();
+        crate::killpoint::pass("handed-in");
+        if self.log.sends_early() {
+            self.log.send(std::mem::take(&mut self.state.open.outputs))?;
+        }
+        self.state.open.fence.clone_from(&self.state.fence);
+        retry(self.number, &self.shared, || self.log.commit(&self.app, &self.state.open))?;
+        crate::killpoint::pass("committed");
+        self.state.open = Transaction::default();
+        self.state.uncommitted = false;
+        for Owned { task, .. } in &mut self.state.tasks {
+            task.committed();
+            crate::killpoint::pass("one-knows-of-commit");
+        }
+        Ok(())
+    }
+
+    /// Commits the offsets as they are, so that the group does not forget them.
+    pub(super) fn commit_again(&mut self) -> Result<(), Stop> {
+        let inputs = self.state.tasks.iter().flat_map(|owned| owned.task.inputs());
+        let offsets = inputs.map(|input| (input.partition.clone(), input.position)).collect();
+        let transaction = Transaction { offsets, fence: self.state.fence.clone(), ..Transaction::default() };
+        if !transaction.offsets.is_empty() {
+            self.log.commit(&self.app, &transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what failed back where that is possible, so that the worker can go on; none if that was necessary.
+    ///
+    /// # Errors
+    /// What cannot be taken back.
+    pub(super) fn recover<T>(&mut self, result: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Stop::Transport(TransportError::Aborted(why))) => {
+                tracing::warn!(worker = self.number, "what was not committed is processed again: {why}");
+                self.roll_back();
+                std::thread::sleep(ABORTED_PAUSE);
+                Ok(None)
+            }
+            Err(Stop::Transport(TransportError::InDoubt(why))) => {
+                tracing::warn!(worker = self.number, "tasks are opened anew: {why}");
+                self.reopen_all();
+                Ok(None)
+            }
+            Err(Stop::Transport(TransportError::Retry(why))) if !self.shared.ending() => {
+                tracing::warn!(worker = self.number, again_in = ?RETRY_PAUSE_MIN, "what was not committed is processed again: {why}");
+                self.give_up();
+                std::thread::sleep(RETRY_PAUSE_MIN);
+                Ok(None)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Gives up the open transaction.
+    pub(super) fn give_up(&mut self) {
+        match self.log.abort() {
+            Ok(()) => self.roll_back(),
+            Err(error) => {
+                tracing::warn!(worker = self.number, "tasks are opened anew: {error}");
+                self.reopen_all();
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.state.open = Transaction::default();
+        self.state.uncommitted = false;
+        self.state.tasks.iter_mut().for_each(|owned| owned.task.rollback());
+    }
+}
+
+/// Does what the disk may refuse, again and again until it is done: what waits is kept, and nothing is lost when there is
+/// room again. Gives up only when it is told to stop.
+pub(super) fn retry(
+    worker: usize,
+    shared: &Shared,
+    mut attempt: impl FnMut() -> Result<(), TransportError>,
+) -> Result<(), TransportError> {
+    let mut pause = RETRY_PAUSE_MIN;
+    loop {
+        let why = match attempt() {
+            Err(TransportError::Retry(why)) if !shared.ending() => why,
+            other => return other,
+        };
+        tracing::warn!(worker, again_in = ?pause, "commit refused; it is tried again until it succeeds: {why}");
+        let waited = Instant::now();
+        while waited.elapsed() < pause && !shared.ending() {
+            std::thread::sleep(LOOK);
+        }
+        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+    }
+}

@@ -1,0 +1,94 @@
+//! Following the group: which tasks come, and which go.
+
+use super::coming::Coming;
+use super::{Owned, Worker};
+use crate::operator::Stop;
+use crate::task::Task;
+use crate::transport::{Change, Transaction, TransportError};
+
+impl Worker {
+    /// Carries out what changed.
+    pub(super) fn follow_membership(&mut self) -> Result<(), Stop> {
+        loop {
+            let change = match self.coordinator.poll() {
+                Ok(Some(change)) => change,
+                Ok(None) => return Ok(()),
+                Err(TransportError::Retry(why)) => {
+                    tracing::warn!(worker = self.number, "the group does not answer: {why}");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.carry_out(change)?;
+            match self.coordinator.done() {
+                Err(TransportError::Retry(why)) => tracing::warn!(worker = self.number, "{why}"),
+                done => done?,
+            }
+        }
+    }
+
+    fn carry_out(&mut self, change: Change) -> Result<(), Stop> {
+        match change {
+            // What it keeps it has had all the time: had it been taken away between, that would have come before. So
+            // what was read under the generation before may be committed under this one.
+            Change::Assigned { tasks, fence } => {
+                self.state.joined = true;
+                self.state.fence = fence;
+                self.state.coming.extend(tasks.into_iter().map(Coming::closed));
+            }
+            Change::Revoked { tasks } => {
+                crate::killpoint::pass("revoked");
+                if self.state.uncommitted {
+                    let committed = self.commit();
+                    if self.recover(committed)?.is_none() {
+                        self.give_up();
+                    }
+                }
+                self.close(&tasks);
+            }
+            Change::Lost { tasks } => {
+                crate::killpoint::pass("lost");
+                tracing::warn!(worker = self.number, tasks = tasks.len(), "the group took this member for dead");
+                self.give_up();
+                self.close(&tasks);
+                self.state.fence = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes tasks of which nothing is uncommitted.
+    fn close(&mut self, numbers: &[usize]) {
+        let Self { state, log, maker, .. } = self;
+        for Coming { number, .. } in state.coming.extract_if(.., |coming| numbers.contains(&coming.number)) {
+            maker.close(number);
+        }
+        for Owned { number, task } in state.tasks.extract_if(.., |owned| numbers.contains(&owned.number)) {
+            release(&task, log.as_mut());
+            drop(task);
+            maker.close(number);
+        }
+    }
+
+    /// Closes all tasks; what was not committed is forgotten.
+    pub(super) fn close_all(&mut self) {
+        let numbers = self.state.tasks.iter().map(|owned| owned.number);
+        let numbers: Vec<usize> = numbers.chain(self.state.coming.iter().map(|coming| coming.number)).collect();
+        self.close(&numbers);
+    }
+
+    /// Opens all tasks anew; what was not committed is forgotten.
+    pub(super) fn reopen_all(&mut self) {
+        let numbers: Vec<usize> = self.state.tasks.iter().map(|owned| owned.number).collect();
+        self.state.open = Transaction::default();
+        self.state.uncommitted = false;
+        self.close(&numbers);
+        self.state.coming.extend(numbers.into_iter().map(Coming::closed));
+    }
+}
+
+fn release(task: &Task, log: &mut dyn crate::transport::Transport) {
+    for input in task.inputs() {
+        log.release(&input.partition);
+    }
+}

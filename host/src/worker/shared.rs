@@ -1,0 +1,107 @@
+//! What the workers of an app share.
+
+use crate::task::Turned;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// What the workers of an app share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Set to end all workers, after a last commit.
+    pub stop: AtomicBool,
+    /// Set if a worker failed: the others end too.
+    pub failed: AtomicBool,
+    /// Inputs that may still append to source topics: until they are done, the end of the input is not reached.
+    pub feeding: AtomicUsize,
+    /// For each worker the log's version at which it had nothing to do; `u64::MAX` while it works.
+    pub(super) idle: Vec<AtomicU64>,
+    /// Set by the first worker that finds the end of the input: what others append afterwards is for the next run.
+    over: AtomicBool,
+    /// Input records processed.
+    pub records: AtomicU64,
+    /// Records dropped.
+    pub dropped: AtomicU64,
+    /// Records dead-lettered.
+    pub dead_letters: AtomicU64,
+}
+
+impl Shared {
+    /// For so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
+        let (stop, failed, over) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { stop, failed, feeding: AtomicUsize::new(0), idle, over, records, dropped, dead_letters })
+    }
+
+    /// Whether workers are to end.
+    pub(super) fn ending(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) || self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the end of the input is reached: nothing feeds it, and no worker has anything to do at the `version` of the
+    /// log that its caller has worked off, which is still `now`'s. Once it is reached it stays so: a worker that has ended
+    /// does not look at what comes later, so that the others would wait for it for ever.
+    pub(super) fn is_over(&self, version: u64, now: impl FnOnce() -> u64) -> bool {
+        let fed = self.feeding.load(Ordering::SeqCst) == 0;
+        let idle = || self.idle.iter().all(|idle| idle.load(Ordering::SeqCst) == version);
+        if fed && idle() && now() == version {
+            self.over.store(true, Ordering::SeqCst);
+        }
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Adds what a turn did.
+    pub(super) fn count(&self, turned: &Turned) {
+        self.records.fetch_add(turned.records as u64, Ordering::Relaxed);
+        self.dropped.fetch_add(turned.dropped, Ordering::Relaxed);
+        self.dead_letters.fetch_add(turned.dead_letters as u64, Ordering::Relaxed);
+    }
+}
+
+/// Tells the other workers if this one panics: they must not go on as if its tasks were worked on.
+pub(super) struct Alarm(pub(super) Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_reached_once_for_all_workers() {
+        let shared = Shared::new(2);
+        let idle = |worker: usize, version| shared.idle[worker].store(version, Ordering::SeqCst);
+        idle(0, 7);
+        assert!(!shared.is_over(7, || 7), "the other works");
+        idle(1, 7);
+        assert!(!shared.is_over(7, || 8), "something came");
+        shared.feeding.store(1, Ordering::SeqCst);
+        assert!(!shared.is_over(7, || 7), "more may come");
+        shared.feeding.store(0, Ordering::SeqCst);
+        assert!(shared.is_over(7, || 7), "the first worker ends here");
+        // Before the second looks, somebody else appends: the first is gone and never notes this version.
+        idle(1, 8);
+        assert!(shared.is_over(8, || 8), "the second waits for no one");
+    }
+
+    #[test]
+    fn a_panic_ends_the_others() {
+        let shared = Shared::new(2);
+        let alarm = Alarm(Arc::clone(&shared));
+        drop(alarm);
+        assert!(!shared.ending());
+        let alarm = Alarm(Arc::clone(&shared));
+        let thread = std::thread::spawn(move || {
+            let _alarm = alarm;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err() && shared.ending());
+    }
+}
