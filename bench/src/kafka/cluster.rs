@@ -23,11 +23,16 @@ const SETTINGS: [&str; 4] = [
 pub(super) struct Cluster {
     /// `bootstrap.servers`.
     pub(super) bootstrap: String,
-    attendant: Child,
-    _directory: TempDir,
+    /// Who holds the broker, and where its data is; none for a broker that was there before.
+    attendant: Option<(Child, TempDir)>,
 }
 
 impl Cluster {
+    /// A broker that runs.
+    pub(super) fn at(bootstrap: &str) -> Self {
+        Self { bootstrap: bootstrap.into(), attendant: None }
+    }
+
     /// Starts one node.
     ///
     /// # Errors
@@ -43,7 +48,7 @@ impl Cluster {
         let output = attendant.stdout.take().ok_or("the broker has no output")?;
         BufReader::new(output).read_line(&mut answer)?;
         let bootstrap = answer.trim().strip_prefix("bootstrap=").ok_or("the broker did not start")?;
-        Ok(Self { bootstrap: bootstrap.into(), attendant, _directory: directory })
+        Ok(Self { bootstrap: bootstrap.into(), attendant: Some((attendant, directory)) })
     }
 
     /// Makes a topic.
@@ -83,8 +88,9 @@ impl Cluster {
 impl Drop for Cluster {
     /// The end of its input tells the attendant to end.
     fn drop(&mut self) {
-        drop(self.attendant.stdin.take());
-        if let Err(error) = self.attendant.wait() {
+        let Some((attendant, _)) = &mut self.attendant else { return };
+        drop(attendant.stdin.take());
+        if let Err(error) = attendant.wait() {
             eprintln!("the broker's attendant: {error}");
         }
     }

@@ -37,6 +37,9 @@ pub(crate) struct Setup {
     /// The broker's port; the next one is its controller's.
     #[arg(long, default_value_t = 23_900)]
     port: u16,
+    /// A broker that runs already, without topics of ours, instead of one of our own. The inputs stay in it.
+    #[arg(long)]
+    bootstrap: Option<String>,
     /// Where the samples go.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -164,7 +167,10 @@ struct Measured {
 /// # Errors
 /// If a run fails, or its output is wrong.
 pub(crate) fn measure(setup: &Setup) -> Result<(), Failure> {
-    let cluster = Cluster::start(&setup.scripts, setup.port)?;
+    let cluster = match &setup.bootstrap {
+        Some(bootstrap) => Cluster::at(bootstrap),
+        None => Cluster::start(&setup.scripts, setup.port)?,
+    };
     let workloads: Vec<Workload> =
         Workload::ALL.into_iter().filter(|workload| workload.name().contains(&setup.only)).collect();
     let reads_bids = workloads.iter().any(|workload| *workload != Workload::WordCount);
