@@ -1,26 +1,20 @@
 //! Clients as who writes such a loop by hand would set them up for speed.
 
-use super::data::PARTITIONS;
-use super::ffi::{self, Message, Queue, Topic};
+use super::ffi::{self, Message};
+use super::reader::{Input, Source, places};
+use super::writer::Writer;
 use crate::Failure;
-use millstream::record::{Partition, partition_for};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
+use rdkafka::producer::Producer;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
-use std::sync::atomic::{AtomicBool, Ordering};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
 /// How long a broker may take for what is asked of it: a benchmark that waits longer is void.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// How long a loop that finds nothing waits for more.
-const WAIT: Duration = Duration::from_millis(2);
-
-/// A consumer of the loop's group.
-pub(super) type Input = BaseConsumer;
-/// A producer.
-pub(super) type Output = BaseProducer<Deliveries>;
+pub(super) const WAIT: Duration = Duration::from_millis(2);
 
 /// An error code of librdkafka.
 #[derive(Debug)]
@@ -39,32 +33,6 @@ pub(super) fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);
     config
-}
-
-/// Notes whether a record was refused.
-#[derive(Default)]
-pub(super) struct Deliveries {
-    refused: AtomicBool,
-}
-
-impl ClientContext for Deliveries {}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_err() {
-            self.refused.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A topic that is read.
-pub(super) struct Source {
-    topic: String,
-    queue: Queue,
-    /// Where each partition is read next.
-    positions: Vec<i64>,
 }
 
 /// A loop's clients: one consumer and one producer.
@@ -185,129 +153,13 @@ impl Clients {
     }
 }
 
-impl Source {
-    /// All partitions' records come into one queue, also those that the group gives later.
-    fn new(consumer: &Input, topic: &str) -> Result<Self, Failure> {
-        let queue = Queue::new(consumer);
-        for partition in 0..PARTITIONS {
-            queue.take_in(consumer, topic, partition)?;
-        }
-        Ok(Self { topic: topic.into(), queue, positions: vec![0; places()] })
-    }
-}
-
-/// The number of partitions, to count with.
-fn places() -> usize {
-    usize::try_from(PARTITIONS).unwrap_or_default()
-}
-
-/// Shows each committed record of a topic, up to its end as it is now.
-///
-/// # Errors
-/// If it cannot be read, or `each` fails.
-pub(super) fn read_all(
-    bootstrap: &str,
-    topic: &str,
-    mut each: impl FnMut(Message<'_>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut config = input(bootstrap, "millstream-bench-reader");
-    let consumer: Input = config.set("enable.partition.eof", "true").create()?;
-    let mut source = Source::new(&consumer, topic)?;
-    let mut list = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        list.add_partition_offset(topic, partition, Offset::Beginning)?;
-    }
-    consumer.assign(&list)?;
-    let mut end = Instant::now() + LIMIT;
-    while source.queue.ends < places() {
-        if source.queue.fetch(WAIT, &mut each)? > 0 {
-            end = Instant::now() + LIMIT;
-        } else if Instant::now() > end {
-            return Err(format!("{topic} cannot be read to its end").into());
-        }
-    }
-    Ok(())
-}
-
-/// A producer and the topics that it writes.
-pub(super) struct Writer {
-    // Before the producer: they are let go of first.
-    topics: Vec<Topic>,
-    producer: Output,
-}
-
-impl Writer {
-    /// A producer, with transactions if it gets an id for them.
-    ///
-    /// # Errors
-    /// If its settings are refused.
-    pub(super) fn new(bootstrap: &str, id: Option<&str>, topics: &[&str]) -> Result<Self, Failure> {
-        let producer = output(bootstrap, id).create_with_context(Deliveries::default())?;
-        let topics = topics.iter().map(|topic| Topic::new(&producer, topic)).collect::<Result<_, _>>()?;
-        Ok(Self { topics, producer })
-    }
-
-    /// Hands a record for one of the topics to the producer, for the partition where Java's would put its key; waits
-    /// while the producer's queue is full.
-    ///
-    /// # Errors
-    /// If it is refused.
-    pub(super) fn send(
-        &self,
-        topic: usize,
-        input: i32,
-        key: Option<&[u8]>,
-        value: &[u8],
-        timestamp: i64,
-    ) -> Result<(), Failure> {
-        let topic = self.topics.get(topic).ok_or("there is no such topic")?;
-        let partition = partition_for(key, Partition::new(input), PARTITIONS).get();
-        while let Err(error) = topic.produce(&self.producer, partition, key, value, timestamp) {
-            if error.0 != RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL {
-                return Err(error.into());
-            }
-            self.producer.poll(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Waits until the brokers have everything.
-    ///
-    /// # Errors
-    /// If they do not get it in time, or refuse some of it.
-    pub(super) fn flush(&self) -> Result<(), Failure> {
-        ffi::flush(&self.producer, LIMIT)?;
-        self.serve()
-    }
-
-    fn serve(&self) -> Result<(), Failure> {
-        self.producer.poll(Duration::ZERO);
-        if self.producer.context().refused.load(Ordering::Relaxed) {
-            return Err("a record was refused".into());
-        }
-        Ok(())
-    }
-}
-
-fn input(bootstrap: &str, group: &str) -> ClientConfig {
+/// What a consumer is told.
+pub(super) fn input(bootstrap: &str, group: &str) -> ClientConfig {
     let mut config = config(bootstrap);
     config.set("group.id", group).set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     config.set("partition.assignment.strategy", "cooperative-sticky");
     config.set("queued.min.messages", "100000").set("fetch.queue.backoff.ms", "5");
     config.set("fetch.wait.max.ms", "50");
-    config
-}
-
-fn output(bootstrap: &str, id: Option<&str>) -> ClientConfig {
-    let mut config = config(bootstrap);
-    // As Java's producer does by default.
-    config.set("enable.idempotence", "true");
-    config.set("linger.ms", "5").set("batch.size", "524288").set("batch.num.messages", "100000");
-    config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "262144");
-    config.set("delivery.report.only.error", "true").set("retry.backoff.ms", "5");
-    if let Some(id) = id {
-        config.set("transactional.id", id);
-    }
     config
 }

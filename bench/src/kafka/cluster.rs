@@ -80,6 +80,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Members of a group that have partitions, while it is stable; else none.
+    ///
+    /// # Errors
+    /// If that cannot be asked for.
+    pub(super) fn members_at_work(&self, group: &str) -> Result<usize, Failure> {
+        let groups = self.admin()?.inner().fetch_group_list(Some(group), LIMIT)?;
+        let stable = groups.groups().iter().filter(|group| group.state() == "Stable");
+        // The assignment: two bytes of version, four with the number of topics.
+        let works = |assignment: &[u8]| assignment.get(2..6).is_some_and(|topics| topics != [0; 4]);
+        let members = stable.flat_map(|group| group.members());
+        Ok(members.filter(|member| member.assignment().is_some_and(works)).count())
+    }
+
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Failure> {
         Ok(AdminClient::from_config(&config(&self.bootstrap))?)
     }

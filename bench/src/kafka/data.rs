@@ -1,8 +1,9 @@
 //! Inputs, written once; and what comes out, held against what must come out.
 
 use super::Workload;
-use super::client::{self, Writer};
 use super::cluster::Cluster;
+use super::reader::Reader;
+use super::writer::Writer;
 use crate::Failure;
 use crate::functions::{convert, words};
 use crate::generate;
@@ -118,7 +119,7 @@ pub(super) const LINES: &str = "lines";
 /// If it cannot be read.
 pub(super) fn read(cluster: &Cluster, topic: &str, last_only: bool) -> Result<(u64, Digest), Failure> {
     let (mut all, mut last) = (Digest::default(), Last::default());
-    client::read_all(&cluster.bootstrap, topic, |message| {
+    Reader::new(&cluster.bootstrap, topic)?.read_to_end(|message| {
         all.add(message.partition, message.key, message.value, message.timestamp);
         if last_only {
             let value = message.value.unwrap_or_default().to_vec();

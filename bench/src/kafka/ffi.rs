@@ -3,7 +3,9 @@
 
 #![expect(unsafe_code, reason = "librdkafka's functions; the argument stands at each call")]
 
-use super::client::{Failed, Input, Output};
+use super::client::Failed;
+use super::reader::Input;
+use super::writer::Output;
 use crate::Failure;
 use rdkafka::bindings as c;
 use rdkafka::bindings::rd_kafka_vtype_t as tag;

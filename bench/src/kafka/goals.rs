@@ -2,6 +2,9 @@
 
 use super::contender::Contender;
 use super::contender::Contender::{Millstream, MillstreamTrusted, Native, Streams, StreamsTuned};
+use super::handover::End;
+use super::report::Report;
+use super::restore::Restores;
 use super::{Guarantee, Measured, Workload};
 use crate::report::{quantile, spread};
 
@@ -70,10 +73,15 @@ const GOALS: [Goal; 8] = [
 /// What exactly-once may cost of at-least-once's records per CPU-second.
 const EXACTLY_ONCE_COST: f64 = 0.10;
 
+/// What a restore reaches at least, megabytes of keys and values a second.
+const RESTORE_MB_S: f64 = 50.0;
+/// How long outputs stay away at most when a process is told to end, seconds.
+const HANDOVER_S: f64 = 0.5;
+
 /// A line of the table for each goal that was measured, and each guarantee.
-pub(super) fn lines(workloads: &[Measured]) -> Vec<String> {
+pub(super) fn lines(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
-    for measured in workloads {
+    for measured in &report.workloads {
         for goal in GOALS.iter().filter(|goal| goal.workload == measured.workload) {
             for guarantee in Guarantee::ALL {
                 let ratios = ratios(measured, (goal.ours, guarantee), (goal.theirs, guarantee));
@@ -85,6 +93,12 @@ pub(super) fn lines(workloads: &[Measured]) -> Vec<String> {
         let costs = ratios(measured, ours, theirs).into_iter().map(|ratio| 1.0 - ratio).collect();
         let text = format!("{}: exactly-once costs 0.10 of at-least-once", measured.workload.name());
         lines.extend(line(&text, costs, |cost| cost <= EXACTLY_ONCE_COST));
+    }
+    let rates = report.restores.iter().flat_map(Restores::rates).collect();
+    lines.extend(line("restore: 50 MB/s", rates, |rate| rate >= RESTORE_MB_S));
+    for handovers in report.handovers.iter().filter(|handovers| handovers.end == End::Terminate) {
+        let gaps = handovers.gaps_s.clone();
+        lines.extend(line("SIGTERM: a gap of 0.5 s at most", gaps, |gap| gap <= HANDOVER_S));
     }
     lines
 }

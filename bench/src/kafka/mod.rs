@@ -1,6 +1,7 @@
 //! The same work on Kafka: the host beside a native loop over librdkafka and beside Kafka Streams, each a process of its
 //! own, in turn, over the same topics of one broker. Every run's output is read back and held against what it must be.
 
+mod app;
 mod child;
 mod client;
 mod cluster;
@@ -8,14 +9,19 @@ mod contender;
 mod data;
 mod ffi;
 mod goals;
+mod handover;
 mod native;
+mod reader;
 mod report;
+mod restore;
+mod writer;
 
 use crate::Failure;
 use clap::{Parser, ValueEnum};
 use cluster::Cluster;
 use contender::{Contender, Place, Took};
 use data::Inputs;
+use handover::End;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -55,7 +61,10 @@ pub(crate) struct Setup {
     /// Lines that the word count reads.
     #[arg(long, default_value_t = 300_000)]
     lines: usize,
-    /// Only workloads whose names contain this.
+    /// Rows of the store that is restored.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: usize,
+    /// Only workloads whose names contain this; restores and handovers have names, too.
     #[arg(long, default_value = "")]
     only: String,
     /// Only contenders whose names contain this; may be said several times.
@@ -177,11 +186,15 @@ pub(crate) fn measure(setup: &Setup) -> Result<(), Failure> {
     let reads_lines = workloads.contains(&Workload::WordCount);
     let inputs =
         Inputs::write(&cluster, if reads_bids { setup.bids } else { 0 }, if reads_lines { setup.lines } else { 0 })?;
+    let wants = |name: &str| name.contains(&setup.only);
     let workloads = workloads.into_iter().map(|workload| rounds(setup, &cluster, &inputs, workload));
+    let ends = [End::Terminate, End::Kill].into_iter().filter(|end| wants(end.name()));
     let report = report::Report {
         commit: setup.commit.clone(),
         machine: crate::report::machine(),
         workloads: workloads.collect::<Result<_, _>>()?,
+        restores: wants("restore").then(|| restore::measure(setup, &cluster)).transpose()?,
+        handovers: ends.map(|end| handover::measure(setup, &cluster, end)).collect::<Result<_, _>>()?,
     };
     report.tell(setup.json.as_deref(), setup.document.as_deref())
 }

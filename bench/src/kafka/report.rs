@@ -1,6 +1,8 @@
 //! Tables of what was measured.
 
 use super::contender::Contender;
+use super::handover::Handovers;
+use super::restore::Restores;
 use super::{Guarantee, Measured, Run, goals};
 use crate::Failure;
 use crate::report::spread;
@@ -17,6 +19,8 @@ pub(super) struct Report {
     pub(super) commit: String,
     pub(super) machine: String,
     pub(super) workloads: Vec<Measured>,
+    pub(super) restores: Option<Restores>,
+    pub(super) handovers: Vec<Handovers>,
 }
 
 impl Run {
@@ -76,7 +80,32 @@ impl Report {
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "Commit {}. {}.\n\n| goal | measured | |\n|---|---|---|", self.commit, self.machine)?;
-        goals::lines(&self.workloads).iter().try_for_each(|line| writeln!(text, "{line}"))?;
+        goals::lines(self).iter().try_for_each(|line| writeln!(text, "{line}"))?;
+        if !self.workloads.is_empty() {
+            self.write_workloads(text)?;
+        }
+        if let Some(restores) = &self.restores {
+            let seconds = |samples: &[f64]| spread(samples.to_vec(), 2);
+            writeln!(text, "\n| restoring | seconds to the end | where nothing was to be restored | CPU seconds |")?;
+            let head = format!("{} rows, {:.0} MB", restores.rows, restores.megabytes());
+            let (whole, start, cpu) = (&restores.restored_s, &restores.started_s, &restores.cpu_s);
+            let row = format!("| {head} | {} | {} | {} |", seconds(whole), seconds(start), seconds(cpu));
+            writeln!(text, "|---|---|---|---|\n{row}")?;
+        }
+        if !self.handovers.is_empty() {
+            writeln!(
+                text,
+                "\n| one of two processes | longest silence of a partition, s | before it |\n|---|---|---|"
+            )?;
+        }
+        for handovers in &self.handovers {
+            let (gaps, before) = (spread(handovers.gaps_s.clone(), 2), spread(handovers.before_s.clone(), 2));
+            writeln!(text, "| {} | {gaps} | {before} |", handovers.end.text())?;
+        }
+        Ok(())
+    }
+
+    fn write_workloads(&self, text: &mut String) -> std::fmt::Result {
         let head = "thousands per CPU-second | with the start | thousands per second | out";
         writeln!(text, "\n| workload | guarantee | | {head} |\n|---|---|---|---|---|---|---|")?;
         for measured in &self.workloads {

@@ -1,0 +1,66 @@
+//! Apps of the host that run on their own, beside a feeder and a reader.
+
+use super::data::PARTITIONS;
+use crate::Failure;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// An app of the host: its manifest, and how it is started.
+pub(super) struct App<'a> {
+    /// The host's binary.
+    pub(super) millstream: &'a Path,
+    /// `bootstrap.servers`.
+    bootstrap: &'a str,
+    /// Where its manifest is.
+    pub(super) manifest: PathBuf,
+}
+
+impl<'a> App<'a> {
+    /// Writes the manifest of an app that reads a topic and commits every 100 ms, exactly once.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn new(
+        millstream: &'a Path,
+        bootstrap: &'a str,
+        directory: &Path,
+        (name, input): (&str, &str),
+        nodes: &str,
+    ) -> Result<Self, Failure> {
+        let text = format!(
+            "manifest = 1\napp = {name:?}\n[guarantee]\nprocessing = \"exactly-once\"\ncommit-interval = \"100ms\"\n\
+             [topic.{input}]\npartitions = {PARTITIONS}\n[node.in]\nop = \"stream\"\ntopic = {input:?}\n{nodes}"
+        );
+        let manifest = directory.join("millstream.toml");
+        std::fs::write(&manifest, text)?;
+        Ok(Self { millstream, bootstrap, manifest })
+    }
+
+    /// The command that runs it on a data directory.
+    pub(super) fn run(&self, data: &Path) -> Command {
+        let mut command = Command::new(self.millstream);
+        command.arg("--data-dir").arg(data).args(["run", "--kafka", self.bootstrap, "--manifest"]).arg(&self.manifest);
+        command.env("RUST_LOG", "warn");
+        command
+    }
+
+    /// Starts it, to run until it is told to end.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(super) fn start(&self, data: &Path) -> Result<Running, Failure> {
+        let child = self.run(data).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        Ok(Running(child))
+    }
+}
+
+/// A process that is killed at the latest when this goes.
+pub(super) struct Running(pub(super) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
