@@ -7,12 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 /// An app of the host: its manifest, and how it is started.
 pub(super) struct App<'a> {
-    /// The host's binary.
-    pub(super) millstream: &'a Path,
-    /// `bootstrap.servers`.
+    millstream: &'a Path,
     bootstrap: &'a str,
-    /// Where its manifest is.
-    pub(super) manifest: PathBuf,
+    manifest: PathBuf,
 }
 
 impl<'a> App<'a> {

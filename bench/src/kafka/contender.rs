@@ -100,7 +100,7 @@ impl Contender {
 }
 
 fn whole(command: &Command) -> Result<Took, Failure> {
-    Ok(Took { whole: child::run(command)?.0, second_half: None })
+    Ok(Took { whole: child::run(command)?.span, second_half: None })
 }
 
 /// What Kafka Streams' program prints.
@@ -117,13 +117,13 @@ struct Half {
 }
 
 fn streams(command: &Command) -> Result<Took, Failure> {
-    let (whole, text) = child::run(command)?;
-    let printed: Printed = serde_json::from_str(&text)?;
+    let ran = child::run(command)?;
+    let printed: Printed = serde_json::from_str(&ran.printed)?;
     if !printed.committed {
         return Err("Kafka Streams ended before all of its input was committed".into());
     }
     let half = Span { cpu: printed.second_half.cpu_s, wall: printed.second_half.wall_s };
-    Ok(Took { whole, second_half: Some(half) })
+    Ok(Took { whole: ran.span, second_half: Some(half) })
 }
 
 fn native(place: &Place<'_>) -> Result<Command, Failure> {
