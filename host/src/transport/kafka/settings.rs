@@ -22,6 +22,10 @@ const READ_QUEUE_RECORDS: u32 = 50_000;
 const FETCH_WAIT_MS: u32 = 50;
 /// `fetch.queue.backoff.ms`: pause of a partition whose queue is full.
 const FETCH_BACKOFF_MS: u32 = 5;
+/// `heartbeat.interval.ms`: by a heartbeat's answer a member learns that tasks have become free, so work stands still for
+/// as long when another process ends. A third of the session at most, so that a lost heartbeat does not cost the
+/// membership.
+const HEARTBEAT: Duration = Duration::from_millis(200);
 /// `max.poll.interval.ms`: a worker that does not look at its membership for so long is wedged, and leaves the group:
 /// more than a turn of records, each at its plugin's deadline, can take.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
@@ -77,8 +81,7 @@ impl Settings {
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "earliest");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
-        // A third of the session, Kafka's advice: a lost heartbeat does not cost the membership.
-        config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 3).min(3000).to_string());
+        config.set("heartbeat.interval.ms", HEARTBEAT.min(self.session_timeout / 3).as_millis().to_string());
         config.set("max.poll.interval.ms", POLL_INTERVAL.max(self.session_timeout).as_millis().to_string());
         config
     }
