@@ -266,8 +266,10 @@ pub(super) fn produce(topic: &OutputTopic, partition: &TopicPartition, batch: Ve
                 value: record.value.of(payload),
                 headers: record.headers.of(payload).unwrap_or_default(),
             };
-            let began = Instant::now();
+            let mut began = None;
             while let Err(not_taken) = topic.produce(&record) {
+                // The clock is read only where the queue is full.
+                let began = *began.get_or_insert_with(Instant::now);
                 match not_taken {
                     NotTaken::Full if began.elapsed() < DEADLINE => std::thread::sleep(FULL_PAUSE),
                     NotTaken::Full => return Err("the producer's queue stays full".into()),
