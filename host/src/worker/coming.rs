@@ -23,6 +23,7 @@ pub(super) struct Coming {
 }
 
 enum Stage {
+    /// Not open, or not any more.
     Closed,
     Restoring(Box<Restoring>),
 }
@@ -122,8 +123,15 @@ impl Worker {
         let waits = restore.is_waiting(&fetched);
         let Some(store) = task.stores().get(*index) else { return Ok(Advanced::Waits(Stage::Closed)) };
         if !waits {
-            let transaction = restore.step(store, fetched)?;
+            let mut transaction = restore.step(store, fetched)?;
+            if log.sends_early() && !transaction.outputs.is_empty() {
+                // Offsets let the group refuse it, should the task be another's by now.
+                let inputs = task.inputs().iter();
+                transaction.offsets = inputs.map(|input| (input.partition.clone(), input.position)).collect();
+                self.commit_first()?;
+            }
             let transaction = Transaction { fence: self.state.fence.clone(), ..transaction };
+            let log = self.log.as_mut();
             retry(self.number, &self.shared, || log.commit(&self.app, &transaction))?;
             crate::killpoint::pass("restore-after-step");
             report.tell(restore, false);

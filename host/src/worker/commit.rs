@@ -40,6 +40,15 @@ impl Worker {
         Ok(())
     }
 
+    /// Commits what the tasks did, so that the next transaction is somebody else's alone.
+    pub(super) fn commit_first(&mut self) -> Result<(), Stop> {
+        if self.state.uncommitted {
+            let committed = self.commit();
+            self.recover(committed)?;
+        }
+        Ok(())
+    }
+
     /// Commits the offsets as they are, so that the group does not forget them.
     pub(super) fn commit_again(&mut self) -> Result<(), Stop> {
         let inputs = self.state.tasks.iter().flat_map(|owned| owned.task.inputs());

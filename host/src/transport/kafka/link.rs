@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::ffi::ConsumerClient;
 use super::settings::Settings;
+use super::slots::Slots;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::transport::{Cleanup, TopicSpec, TransportError};
 use rdkafka::TopicPartitionList;
@@ -29,6 +30,8 @@ pub(super) struct Link {
     watcher: ConsumerClient,
     /// Sees what is committed.
     reader: ConsumerClient,
+    /// Transactions of the dead.
+    slots: Slots,
     /// Number of commits of this process.
     pub(super) commits: AtomicU64,
 }
@@ -42,7 +45,8 @@ impl Link {
         let watcher = consumer("read_uncommitted").map_err(refused)?;
         let reader = consumer("read_committed").map_err(refused)?;
         let settings = Arc::new(settings);
-        Ok(Self { settings, group: group.into(), admin, watcher, reader, commits: AtomicU64::new(0) })
+        let (group, slots, commits) = (group.into(), Slots::default(), AtomicU64::new(0));
+        Ok(Self { settings, group, admin, watcher, reader, slots, commits })
     }
 
     /// Number of brokers that the cluster says it has.
@@ -160,6 +164,28 @@ impl Link {
         list.add_partition_offset(topic, number, rdkafka::Offset::Offset(at)).map_err(|error| retry(&error))?;
         let found = self.reader.offsets_for_times(list, ANSWER).map_err(|error| about(partition, &error))?;
         Ok(offset_in(&found, topic, number))
+    }
+
+    /// Sees to it that nobody who is dead has a transaction open in which the partition was read.
+    ///
+    /// # Errors
+    /// `Retry` while that is not so.
+    pub(super) fn lay_to_rest(&self, partition: &TopicPartition, own: &str) -> Result<(), TransportError> {
+        let Some(id) = self.committed_by(partition)?.filter(|id| !id.is_empty() && id != own) else { return Ok(()) };
+        if self.slots.is_haunted(&id, &self.group, &self.watcher, &self.settings) {
+            return Err(TransportError::Retry(format!("the transaction of {id} is to be ended first")));
+        }
+        Ok(())
+    }
+
+    /// The transactional id of who committed the partition's offset last.
+    fn committed_by(&self, partition: &TopicPartition) -> Result<Option<String>, TransportError> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        list.add_partition(topic, number);
+        // The watcher is told the last offset even while a transaction with the next one is open.
+        let found = self.watcher.committed_offsets(list, COMMITTED).map_err(|error| about(partition, &error))?;
+        Ok(found.find_partition(topic, number).map(|element| element.metadata().to_owned()))
     }
 
     /// Where the group goes on, once no transaction with that offset is open.

@@ -12,6 +12,7 @@ mod link;
 mod membership;
 mod reader;
 mod settings;
+mod slots;
 mod transactions;
 mod transport;
 mod wake;

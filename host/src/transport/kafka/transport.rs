@@ -73,7 +73,7 @@ impl KafkaTransport {
     }
 
     fn commit_offsets(&mut self, transaction: &Transaction) -> Result<(), TransportError> {
-        let offsets = list(&transaction.offsets)?;
+        let offsets = list(&transaction.offsets, &self.name)?;
         match &mut self.writer {
             Writer::Transactions(transactions) => {
                 let Some(fence) = &transaction.fence else {
@@ -137,12 +137,15 @@ fn appender_of<'a>(
     }
 }
 
-fn list(offsets: &[(TopicPartition, Offset)]) -> Result<TopicPartitionList, TransportError> {
+/// The offsets, each with the name of who commits it.
+fn list(offsets: &[(TopicPartition, Offset)], by: &str) -> Result<TopicPartitionList, TransportError> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for (partition, offset) in offsets {
         let (topic, number) = (partition.topic.as_str(), partition.partition.get());
-        list.add_partition_offset(topic, number, rdkafka::Offset::Offset(offset.get()))
-            .map_err(|error| TransportError::Refused(error.to_string()))?;
+        let mut element = list.add_partition(topic, number);
+        let set = element.set_offset(rdkafka::Offset::Offset(offset.get()));
+        set.map_err(|error| TransportError::Refused(error.to_string()))?;
+        element.set_metadata(by);
     }
     Ok(list)
 }
@@ -188,6 +191,7 @@ impl Transport for KafkaTransport {
     fn committed(&mut self, _group: &str, partition: &TopicPartition) -> Result<Option<Offset>, TransportError> {
         if let Writer::Transactions(transactions) = &mut self.writer {
             transactions.ready()?;
+            self.link.lay_to_rest(partition, &self.name)?;
         }
         self.link.committed(partition)
     }
@@ -268,8 +272,8 @@ impl Transport for KafkaTransport {
     }
 
     fn commit(&mut self, _group: &str, transaction: &Transaction) -> Result<(), TransportError> {
-        let only_state = transaction.outputs.is_empty() && transaction.offsets.is_empty() && self.ends.open.is_empty();
-        if !only_state {
+        // What only changes state, such as a step of a restore, is no matter of the transaction that may be open.
+        if !(transaction.outputs.is_empty() && transaction.offsets.is_empty()) {
             self.send(transaction.outputs.clone())?;
             crate::killpoint::pass("kafka-produced");
             let committed = self.commit_offsets(transaction);
