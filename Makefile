@@ -35,6 +35,7 @@ test: build guests
 	@scripts/setup test
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream -- --skip agrees_with_kafka_streams
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test conformance -- --nocapture
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --test kafka agrees_with_kafka_streams -- --nocapture
 	cd guest-sdk && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd examples && CARGO_TARGET_DIR="$(GUESTS)" cargo test --locked
 	cd xtask && CARGO_TARGET_DIR="$(TARGET)/xtask" cargo run --locked -q -- bindings --check

@@ -1,12 +1,15 @@
 //! A small Kafka client for tests: topics, records of any isolation, offsets of a group.
 
 use crate::await_that;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList, error::KafkaError};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -117,6 +120,36 @@ impl Client {
         })
     }
 
+    /// Gives a topic more partitions.
+    pub(crate) fn grow(&self, name: &str, partitions: usize) {
+        let new = NewPartitions::new(name, partitions);
+        let made = pollster::block_on(self.admin.create_partitions([&new], &AdminOptions::new()));
+        made.expect("the broker answers").remove(0).expect("the partitions are made");
+        await_that("new partitions are there", || self.topics().get(name) == Some(&partitions));
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    pub(crate) fn delete(&self, name: &str) {
+        let gone = pollster::block_on(self.admin.delete_topics(&[name], &AdminOptions::new()));
+        gone.expect("the broker answers").remove(0).expect("the topic is deleted");
+        await_that("a deleted topic is gone", || !self.topics().contains_key(name));
+    }
+
+    /// Deletes the records of a partition before an offset.
+    pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(before)).expect("an offset");
+        let done = pollster::block_on(self.admin.delete_records(&list, &AdminOptions::new()));
+        done.expect("the broker answers").elements().first().expect("one").error().expect("the records are deleted");
+    }
+
+    /// Changes a setting of a topic; its others go back to what they are by default.
+    pub(crate) fn set(&self, topic: &str, key: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+        let done = pollster::block_on(self.admin.alter_configs([&change], &AdminOptions::new()));
+        done.expect("the broker answers").remove(0).expect("the setting is changed");
+    }
+
     /// Settings of a topic.
     pub(crate) fn settings(&self, topic: &str) -> BTreeMap<String, String> {
         let what = ResourceSpecifier::Topic(topic);
@@ -161,6 +194,15 @@ impl Client {
         records
     }
 
+    /// Waits until no transaction is open on a topic: the mark at the end of one comes a little after its commit.
+    pub(crate) fn await_stable(&self, topic: &str) {
+        let partitions = self.topics().get(topic).copied().unwrap_or_default();
+        let stable = |partition| {
+            self.bounds(topic, partition, Isolation::Committed) == self.bounds(topic, partition, Isolation::Uncommitted)
+        };
+        await_that("transactions end", || (0..).take(partitions).all(stable));
+    }
+
     /// First offset and end of a partition: the high watermark, or for what is committed the last stable offset.
     pub(crate) fn bounds(&self, topic: &str, partition: i32, isolation: Isolation) -> (i64, i64) {
         let consumer = self.consumer("tests", isolation);
@@ -174,7 +216,8 @@ impl Client {
 
     /// What asks for a group's offsets, again and again over one connection.
     pub(crate) fn positions(&self, group: &str) -> Positions {
-        Positions(self.consumer(group, Isolation::Committed))
+        let [committed, all] = [Isolation::Committed, Isolation::Uncommitted].map(|level| self.consumer(group, level));
+        Positions { committed, all }
     }
 
     fn consumer(&self, group: &str, isolation: Isolation) -> BaseConsumer {
@@ -185,19 +228,35 @@ impl Client {
     }
 }
 
-/// Offsets of a group.
-pub(crate) struct Positions(BaseConsumer);
+/// Offsets of a group, by consumers that are no members of it.
+pub(crate) struct Positions {
+    committed: BaseConsumer,
+    all: BaseConsumer,
+}
 
 impl Positions {
-    /// Where the group goes on reading a partition.
+    /// Where the group goes on reading a partition; none as well while nobody knows it.
     pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<i64> {
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        let found = self.0.committed_offsets(list, ANSWER).expect("the broker answers");
+        let found = match self.committed.committed_offsets(list, ANSWER) {
+            // The group's node has just started, and reads what it knew.
+            Err(KafkaError::MetadataFetch(Code::NotCoordinator | Code::CoordinatorLoadInProgress)) => return None,
+            found => found.expect("the broker answers"),
+        };
         match found.elements().first().expect("one").offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }
+    }
+
+    /// Whether the group has read all that is in a partition which transactions alone write, and none is open: its last
+    /// offset is then a mark.
+    pub(crate) fn is_through(&self, topic: &str, partition: i32) -> bool {
+        let bounds = |consumer: &BaseConsumer| consumer.fetch_watermarks(topic, partition, ANSWER);
+        let (_, end) = bounds(&self.all).expect("the broker answers");
+        let (_, stable) = bounds(&self.committed).expect("the broker answers");
+        end == stable && (end == 0 || self.find(topic, partition) >= Some(end - 1))
     }
 }
 

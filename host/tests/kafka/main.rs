@@ -1,10 +1,17 @@
 //! Apps on a real Kafka, started by `broker.rs`; README.md of `tests/kafka` tells of the scripts behind it.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot be set up must fail")]
 
+mod bad_input;
 mod broker;
+#[path = "../conformance/case.rs"]
+mod case;
 mod client;
+mod conformance;
+mod examples;
 mod harness;
+mod host;
 mod proxy;
+mod trial;
 mod verifier;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,196 @@
+//! What goes wrong on a cluster: each time a clear error with a stable code, or a policy, and nothing lost.
+
+use crate::broker::Broker;
+use crate::client::{Client, Isolation, Record};
+use crate::host::{Ended, Host};
+use crate::{await_some, await_that};
+use std::path::Path;
+
+/// An app that copies one topic into another, with an end of its own to the manifest.
+fn copies(app: &str, settings: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let nodes = format!(
+        "[node.lines]\nop = \"stream\"\ntopic = \"{app}.in\"\n[node.out]\nop = \"to\"\nfrom = \"lines\"\ntopic = \"{app}.out\"\n"
+    );
+    write(directory.path(), &format!("manifest = 1\napp = \"{app}\"\n{nodes}{settings}"));
+    directory
+}
+
+fn write(at: &Path, manifest: &str) {
+    std::fs::write(at.join("millstream.toml"), manifest).expect("a manifest can be written");
+}
+
+/// The shared broker with the topics of such an app.
+fn shared(app: &str) -> (String, Client) {
+    let bootstrap = Broker::shared().bootstrap();
+    let client = Client::to(&bootstrap);
+    ["in", "out"].iter().for_each(|topic| client.create(&format!("{app}.{topic}"), 1, &[]));
+    (bootstrap, client)
+}
+
+fn numbered(numbers: std::ops::Range<u32>) -> Vec<Record> {
+    let record =
+        |number: u32| Record { value: Some(number.to_string().into_bytes()), timestamp: 1, ..Record::default() };
+    numbers.map(record).collect()
+}
+
+fn values(client: &Client, topic: &str) -> Vec<String> {
+    client.await_stable(topic);
+    let records = client.read(topic, Isolation::Committed);
+    records.into_iter().map(|record| String::from_utf8(record.value.expect("a value")).expect("text")).collect()
+}
+
+fn texts(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
+    numbers.into_iter().map(|number| number.to_string()).collect()
+}
+
+fn until_end(at: &Path, bootstrap: &str) -> Ended {
+    Host::run(at, bootstrap, &["--until-end"]).end()
+}
+
+#[track_caller]
+fn says(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.code, Some(1), "{}", ended.log);
+    for word in words {
+        assert!(ended.log.contains(word), "it does not say {word:?} but {}", ended.log);
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_there() {
+    let app = copies("unreachable", "");
+    // Port 1 is nobody's.
+    says(&until_end(app.path(), "127.0.0.1:1"), &["error[MS-", "MS-T024", "127.0.0.1:1", "help: "]);
+}
+
+#[test]
+fn a_broker_that_goes_and_comes_back_costs_no_record() {
+    let mut broker = Broker::start(1, &[]);
+    let client = Client::to(&broker.bootstrap());
+    client.create("away.in", 1, &[]);
+    client.create("away.out", 1, &[]);
+    let count = 40_000;
+    client.produce("away.in", &numbered(0..count));
+    let app = copies("away", "[guarantee]\ncommit-interval = \"10ms\"\n");
+    let mut host = Host::run(app.path(), &broker.bootstrap(), &[]);
+    let positions = client.positions("away");
+    let begun = await_some("something is committed", || positions.find("away.in", 0));
+    assert!(begun < i64::from(count), "the broker must go while there is work");
+    broker.kill(1);
+    await_that("the host notices", || host.log().contains("AllBrokersDown"));
+    assert!(host.ended().is_none(), "it waits: {}", host.log());
+    broker.restart(1);
+    client.produce("away.in", &numbered(count..count + 10));
+    await_that("all is processed", || positions.find("away.in", 0) == Some(i64::from(count) + 10));
+    assert_eq!(host.stop().code, Some(0));
+    assert_eq!(values(&client, "away.out"), texts(0..count + 10));
+}
+
+#[test]
+fn topics_that_are_missing_are_named_and_not_made() {
+    let (bootstrap, client) = (Broker::shared().bootstrap(), Client::to(&Broker::shared().bootstrap()));
+    let app = copies("missing", "");
+    says(&until_end(app.path(), &bootstrap), &["error[MS-R011]", "missing.in", "[topic]", "help: "]);
+    client.create("missing.in", 1, &[]);
+    says(&until_end(app.path(), &bootstrap), &["error[MS-R011]", "missing.out"]);
+    assert!(!client.topics().contains_key("missing.out"), "a name with a slip makes no topic");
+}
+
+#[test]
+fn partitions_that_were_added_end_the_next_run() {
+    let (bootstrap, client) = shared("grown");
+    let app = copies("grown", "");
+    client.produce("grown.in", &numbered(0..3));
+    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    client.grow("grown.in", 2);
+    says(
+        &until_end(app.path(), &bootstrap),
+        &["error[MS-R013]", "grown-tasks", "has 1 partition", "2 tasks", "help: "],
+    );
+    assert_eq!(values(&client, "grown.out"), texts(0..3));
+}
+
+#[test]
+fn another_app_of_the_same_name_with_other_tasks_is_refused() {
+    let (bootstrap, client) = shared("named");
+    client.create("named.more", 1, &[]);
+    let app = copies("named", "");
+    let host = Host::run(app.path(), &bootstrap, &[]);
+    client.produce("named.in", &numbered(0..3));
+    let positions = client.positions("named");
+    await_that("the first app runs", || positions.find("named.in", 0) == Some(3));
+    let more = "[node.more]\nop = \"stream\"\ntopic = \"named.more\"\n[node.also]\nop = \"to\"\nfrom = \"more\"\ntopic = \"named.out\"\n";
+    let other = copies("named", more);
+    says(&until_end(other.path(), &bootstrap), &["error[MS-R013]", "named-tasks", "another topology", "help: "]);
+    client.produce("named.in", &numbered(3..6));
+    await_that("the first app goes on", || positions.find("named.in", 0) == Some(6));
+    assert_eq!(host.stop().code, Some(0));
+    assert_eq!(values(&client, "named.out"), texts(0..6));
+}
+
+#[test]
+fn a_record_that_the_broker_refuses_stops_the_app_and_nothing_is_lost() {
+    let (bootstrap, client) = shared("large");
+    client.set("large.out", "max.message.bytes", "1000");
+    let large = Record { value: Some(vec![b'1'; 5000]), timestamp: 1, ..Record::default() };
+    client.produce("large.in", &[numbered(0..1), vec![large], numbered(2..3)].concat());
+    let app = copies("large", "");
+    says(
+        &until_end(app.path(), &bootstrap),
+        &["error[MS-R003]", "MS-T020", "large.out-0", "max.message.bytes", "help: "],
+    );
+    assert_eq!(values(&client, "large.out"), [""; 0], "not even what came before it");
+    client.set("large.out", "max.message.bytes", "100000");
+    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    assert_eq!(values(&client, "large.out"), ["0".to_owned(), "1".repeat(5000), "2".to_owned()]);
+}
+
+#[test]
+fn records_that_were_deleted_before_they_were_read() {
+    for (reset, expected) in [("earliest", vec![0, 1, 4, 5, 6]), ("latest", vec![0, 1, 6])] {
+        let name = format!("deleted-{reset}");
+        let (bootstrap, client) = shared(&name);
+        let app = copies(&name, &format!("[guarantee]\nauto-offset-reset = {reset:?}\n"));
+        // Where nothing was read yet, a run from the latest record on begins here.
+        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        client.produce(&format!("{name}.in"), &numbered(0..2));
+        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        client.produce(&format!("{name}.in"), &numbered(2..6));
+        client.delete_records(&format!("{name}.in"), 0, 4);
+        let ended = until_end(app.path(), &bootstrap);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        assert!(ended.log.contains("records were deleted before they were read"), "{}", ended.log);
+        client.produce(&format!("{name}.in"), &numbered(6..7));
+        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        assert_eq!(values(&client, &format!("{name}.out")), texts(expected), "{reset}");
+    }
+}
+
+#[test]
+fn records_that_were_deleted_end_an_app_that_must_miss_none() {
+    let (bootstrap, client) = shared("none");
+    client.produce("none.in", &numbered(0..2));
+    let app = copies("none", "");
+    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    client.produce("none.in", &numbered(2..6));
+    client.delete_records("none.in", 0, 4);
+    let text = std::fs::read_to_string(app.path().join("millstream.toml")).expect("a manifest");
+    write(app.path(), &format!("{text}[guarantee]\nauto-offset-reset = \"none\"\n"));
+    says(&until_end(app.path(), &bootstrap), &["MS-R006", "none.in-0", "offset 4", "offset 2", "auto-offset-reset"]);
+    assert_eq!(client.committed("none", "none.in", 0), Some(2));
+    assert_eq!(values(&client, "none.out"), texts(0..2));
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
+    let (bootstrap, client) = shared("anew");
+    client.produce("anew.in", &numbered(0..5));
+    let app = copies("anew", "");
+    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    client.delete("anew.in");
+    client.create("anew.in", 1, &[]);
+    client.produce("anew.in", &numbered(10..12));
+    let ended = until_end(app.path(), &bootstrap);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(values(&client, "anew.out"), texts((0..5).chain(10..12)));
+}
