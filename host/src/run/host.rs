@@ -96,7 +96,8 @@ impl Host {
             }
             Carrier::Kafka(kafka) => {
                 let exactly_once = app.manifest.settings.exactly_once;
-                let (transport, membership) = kafka.worker(number, self.db.clone(), &app.task_topic(), exactly_once)?;
+                let (transport, membership) =
+                    kafka.worker((number, workers), self.db.clone(), &app.task_topic(), exactly_once)?;
                 Ok((Box::new(transport), Box::new(membership)))
             }
         }

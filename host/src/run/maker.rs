@@ -8,11 +8,16 @@ use crate::task::{Assembly, Input, TURN_ROWS_MAX, Task, TaskId};
 use crate::topology::OffsetReset;
 use crate::transport::{Fence, Transaction, Transport, TransportError};
 use crate::worker::Tasks;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which worker of this process has which task: none gets one whose stores another has open.
-pub(super) type Claims = Arc<Mutex<HashMap<usize, usize>>>;
+/// Which worker of this process has which task, at work or as a copy: none gets one whose stores another has open.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    holders: HashMap<usize, usize>,
+    /// Tasks that a worker waits for: who has a copy lets go of it.
+    wanted: HashSet<usize>,
+}
 
 /// Makes the tasks of a worker.
 pub(super) struct Maker {
@@ -21,7 +26,7 @@ pub(super) struct Maker {
     /// By their numbers.
     pub(super) ids: Arc<[TaskId]>,
     pub(super) worker: usize,
-    pub(super) claims: Claims,
+    pub(super) claims: Arc<Mutex<Claims>>,
 }
 
 impl Tasks for Maker {
@@ -30,10 +35,7 @@ impl Tasks for Maker {
             let what = format!("there is no task {number}; was the app changed while others run it?");
             return Err(TransportError::Refused(what).into());
         };
-        let holder = *self.claims.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_insert(self.worker);
-        if holder != self.worker {
-            return Err(TransportError::Retry(format!("worker {holder} has the task")).into());
-        }
+        self.claim(number)?;
         let assembly = self.assemble(id, fence, log).map_err(|error| match error {
             RunError::Transport(error) => Stop::Transport(error),
             RunError::Store(error) => Stop::Store(error),
@@ -44,13 +46,41 @@ impl Tasks for Maker {
 
     fn close(&mut self, number: usize) {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        if claims.get(&number) == Some(&self.worker) {
-            claims.remove(&number);
+        if claims.holders.get(&number) == Some(&self.worker) {
+            claims.holders.remove(&number);
         }
+    }
+
+    fn copy(&mut self, number: usize) -> Result<Vec<(KeyValueStore, TopicPartition)>, Stop> {
+        let Some(id) = self.ids.get(number) else { return Ok(Vec::new()) };
+        self.claim(number)?;
+        let (app, plan) = (self.app.manifest.app.as_str(), &self.app.blueprint.plan);
+        let specs = plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
+        let logged = specs.iter().filter(|spec| spec.changelog);
+        let copy = logged.map(|spec| {
+            let store = KeyValueStore::open(&self.db, app, &spec.name, id.partition.get())?;
+            Ok((store, TopicPartition::new(self.app.blueprint.changelog(&spec.name), id.partition)))
+        });
+        copy.collect()
+    }
+
+    fn is_wanted(&self, number: usize) -> bool {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).wanted.contains(&number)
     }
 }
 
 impl Maker {
+    fn claim(&self, number: usize) -> Result<(), TransportError> {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = *claims.holders.entry(number).or_insert(self.worker);
+        if holder != self.worker {
+            claims.wanted.insert(number);
+            return Err(TransportError::Retry(format!("worker {holder} has the task")));
+        }
+        claims.wanted.remove(&number);
+        Ok(())
+    }
+
     fn assemble(&self, id: TaskId, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Assembly, RunError> {
         let app = self.app.manifest.app.as_str();
         let stores = self.app.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);

@@ -27,8 +27,8 @@ use crate::worker::{FailureLog, Shared, State, Worker};
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use upkeep::Upkeep;
 
 /// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
@@ -318,7 +318,7 @@ impl App {
         self.make_task_topic(host, ids.len())?;
         let _server = host.serve();
         let _upkeep = host.embedded_log().map(|log| Upkeep::start(log.clone()));
-        let (repartitions, claims) = (Arc::new(self.repartitions()), Claims::default());
+        let (repartitions, claims) = (Arc::new(self.repartitions()), Arc::<Mutex<Claims>>::default());
         let shared_app = Arc::new(self.clone());
         let settings = &self.manifest.settings;
         let mut threads = Vec::new();

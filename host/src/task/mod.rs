@@ -14,6 +14,7 @@ mod failed;
 mod input;
 mod origins;
 mod outbox;
+mod oversize;
 mod restore;
 mod step;
 
@@ -269,10 +270,11 @@ impl Task {
             emissions
                 .sort_by(|a, b| a.row.origin.cmp(&b.row.origin).then_with(|| paths.compare(a.row.path, b.row.path)));
         }
-        let (failures, dead_letters) = self.write_letters(&mut emissions);
         let chosen = std::mem::take(&mut self.effects.chosen);
         let chosen: Vec<usize> =
             chosen.iter().map(|topic| self.outbox.topic(topic, topics)).collect::<Result<_, _>>()?;
+        self.set_oversize_aside(&mut emissions, &chosen, topics)?;
+        let (failures, dead_letters) = self.write_letters(&mut emissions);
         for Emission { to, row } in &emissions {
             let place = match to {
                 To::Chosen(number) => chosen.get(*number as usize).copied(),
@@ -280,8 +282,12 @@ impl Task {
                     Some(sink) => Some(sink.place(&mut self.outbox, topics)?),
                     None => None,
                 },
-                To::DeadLetters => match &self.dead_letter_topic {
-                    Some(topic) => Some(self.outbox.topic(topic, topics)?),
+                To::DeadLetters => match self.dead_letter_topic.clone() {
+                    Some(topic) => {
+                        let place = self.outbox.topic(&topic, topics)?;
+                        self.check_letter(row, place)?;
+                        Some(place)
+                    }
                     None => None,
                 },
             };

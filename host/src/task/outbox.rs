@@ -15,6 +15,12 @@ pub trait Topics {
     /// # Errors
     /// If the topic is not there and cannot be made.
     fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError>;
+
+    /// Bytes of a batch that the topic takes at most; none: it does not mind.
+    ///
+    /// # Errors
+    /// If that cannot be learnt.
+    fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError>;
 }
 
 /// Record batches by topic and partition.
@@ -28,6 +34,8 @@ pub struct Outbox {
 struct OutTopic {
     topic: Topic,
     partitions: Vec<OutPartition>,
+    /// Bytes of a batch that it takes at most; none: it does not mind.
+    limit: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -71,8 +79,9 @@ impl Outbox {
             return Ok(place);
         }
         let count = topics.partitions(topic)?;
+        let limit = topics.batch_bytes_max(topic)?;
         let partition = |_| OutPartition { open: BatchBuilder::new(Compression::None), finished: Vec::new() };
-        self.topics.push(OutTopic { topic: topic.clone(), partitions: (0..count).map(partition).collect() });
+        self.topics.push(OutTopic { topic: topic.clone(), partitions: (0..count).map(partition).collect(), limit });
         Ok(self.topics.len() - 1)
     }
 
@@ -93,6 +102,11 @@ impl Outbox {
         }
     }
 
+    /// The topic at `place`, and bytes of a batch that it takes at most; none: it does not mind.
+    pub(super) fn limit(&self, place: usize) -> Option<(&Topic, usize)> {
+        self.topics.get(place).and_then(|out| Some((&out.topic, out.limit?)))
+    }
+
     /// Bytes waiting.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -100,7 +114,7 @@ impl Outbox {
 
     /// Moves everything into the transaction.
     pub fn drain(&mut self, transaction: &mut Transaction) {
-        for OutTopic { topic, partitions } in &mut self.topics {
+        for OutTopic { topic, partitions, .. } in &mut self.topics {
             for (number, out) in (0i32..).zip(partitions) {
                 if out.open.count() > 0 {
                     out.finished.push(out.open.finish());

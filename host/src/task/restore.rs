@@ -101,6 +101,34 @@ impl Restore {
         Ok(Some(Self { changelog, course, position, end, done: Progress::default() }))
     }
 
+    /// What keeps a copy of a store up to date, without an end; none if the store is no copy.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn follow(
+        store: &mut KeyValueStore,
+        changelog: TopicPartition,
+        bounds: (Offset, Offset),
+    ) -> Result<Option<Self>, StoreError> {
+        let end = Offset::new(i64::MAX);
+        match Self::begin(store, changelog.clone(), bounds, Truth::Changelog)? {
+            Some(begun) if begun.is_replay() => Ok(Some(Self { end, ..begun })),
+            Some(_) => Ok(None),
+            None => {
+                let (course, position, done) = (Course::Replay, bounds.1, Progress::default());
+                Ok(Some(Self { changelog, course, position, end, done }))
+            }
+        }
+    }
+
+    /// Whether a store says that it knows more than its changelog, which ends at `end`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn is_ahead(store: &KeyValueStore, end: Offset) -> Result<bool, StoreError> {
+        Ok(matches!(store.local()?, Local::Current(at) if at > end))
+    }
+
     /// Whether what was fetched brings it no further.
     pub fn is_waiting(&self, fetched: &Fetch) -> bool {
         let reads = self.need() != Some(Need::Nothing) && self.position < self.end;

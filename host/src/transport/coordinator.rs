@@ -57,6 +57,11 @@ pub trait Coordinator: Send {
     /// See [`TransportError`].
     fn done(&mut self) -> Result<(), TransportError>;
 
+    /// The tasks of which a copy is to be kept warm, if they are others than when it was last asked.
+    fn standbys(&mut self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// Gives up all tasks, which were committed and closed, and leaves.
     fn leave(&mut self);
 }

@@ -171,6 +171,14 @@ pub trait Transport: Send {
     /// Sleeps until something may have been appended to any topic, or `timeout` has passed.
     fn wait(&mut self, timeout: Duration);
 
+    /// Bytes of a batch that the topic takes at most (Kafka's `max.message.bytes`); none: it does not mind.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn message_bytes_max(&mut self, _topic: &Topic) -> Result<Option<usize>, TransportError> {
+        Ok(None)
+    }
+
     /// What is right where local state and changelog disagree.
     fn truth(&self) -> Truth {
         Truth::State

@@ -6,11 +6,14 @@ use super::{Owned, Worker};
 use crate::operator::Stop;
 use crate::store::Writes;
 use crate::task::{Need, Restore, Task};
-use crate::transport::{Fetch, Transaction, Transport, TransportError};
+use crate::transport::{Fetch, Transaction, Transport, TransportError, Truth};
 use std::time::{Duration, Instant};
 
 /// Bytes of a changelog that are read and written into the state at once.
 const RESTORE_BYTES: usize = 4 << 20;
+/// So long a changelog that ends before the local state's checkpoint is waited for: the marker of a transaction that was
+/// just committed may be on its way. A changelog that was made anew stays shorter.
+const SHORTER: Duration = Duration::from_secs(10);
 /// Pause before what could not be done yet is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -20,6 +23,8 @@ pub(super) struct Coming {
     stage: Stage,
     /// Not before then.
     after: Option<Instant>,
+    /// When it came.
+    since: Instant,
 }
 
 enum Stage {
@@ -37,8 +42,8 @@ struct Restoring {
 }
 
 impl Coming {
-    pub(super) const fn closed(number: usize) -> Self {
-        Self { number, stage: Stage::Closed, after: None }
+    pub(super) fn closed(number: usize) -> Self {
+        Self { number, stage: Stage::Closed, after: None, since: Instant::now() }
     }
 }
 
@@ -52,23 +57,24 @@ impl Worker {
                 self.state.coming.push(coming);
                 continue;
             }
-            match self.advance(coming.number, std::mem::replace(&mut coming.stage, Stage::Closed)) {
+            let Coming { number, since, .. } = coming;
+            match self.advance(number, since, std::mem::replace(&mut coming.stage, Stage::Closed)) {
                 Ok(Advanced::Ready(task)) => {
-                    self.state.tasks.push(Owned { number: coming.number, task: *task });
+                    self.state.tasks.push(Owned { number, task: *task });
                     progressed = true;
                 }
                 Ok(Advanced::On(stage)) => {
-                    self.state.coming.push(Coming { number: coming.number, stage, after: None });
+                    self.state.coming.push(Coming { number, stage, after: None, since });
                     progressed = true;
                 }
                 Ok(Advanced::Waits(stage)) => {
-                    self.state.coming.push(Coming { number: coming.number, stage, after: None });
+                    self.state.coming.push(Coming { number, stage, after: None, since });
                 }
                 Err(Stop::Transport(TransportError::Retry(why) | TransportError::InDoubt(why))) => {
-                    tracing::debug!(worker = self.number, task = coming.number, "not yet: {why}");
-                    self.maker.close(coming.number);
+                    tracing::debug!(worker = self.number, task = number, "not yet: {why}");
+                    self.maker.close(number);
                     let after = Some(Instant::now() + PAUSE);
-                    self.state.coming.push(Coming { number: coming.number, stage: Stage::Closed, after });
+                    self.state.coming.push(Coming { number, stage: Stage::Closed, after, since });
                 }
                 Err(stop) => return Err(stop),
             }
@@ -76,7 +82,7 @@ impl Worker {
         Ok(progressed)
     }
 
-    fn advance(&mut self, number: usize, stage: Stage) -> Result<Advanced, Stop> {
+    fn advance(&mut self, number: usize, since: Instant, stage: Stage) -> Result<Advanced, Stop> {
         match stage {
             Stage::Closed => {
                 let mut task = self.maker.open(number, self.state.fence.as_ref(), self.log.as_mut())?;
@@ -84,19 +90,19 @@ impl Worker {
                 unlog(&mut task, &self.app, self.log.as_mut())?;
                 Ok(Advanced::On(Stage::Restoring(Box::new(Restoring { task, store: 0, under_way: None }))))
             }
-            Stage::Restoring(restoring) => self.restore(restoring),
+            Stage::Restoring(restoring) => self.restore(since, restoring),
         }
     }
 
     /// Restores a piece.
-    fn restore(&mut self, mut restoring: Box<Restoring>) -> Result<Advanced, Stop> {
+    fn restore(&mut self, since: Instant, mut restoring: Box<Restoring>) -> Result<Advanced, Stop> {
         let Restoring { task, store: index, under_way } = restoring.as_mut();
         if *index >= task.stores().len() {
             return Ok(Advanced::Ready(Box::new(restoring.task)));
         }
         let log = self.log.as_mut();
         let Some((restore, report)) = under_way else {
-            *under_way = begin(task, *index, log)?;
+            *under_way = begin(task, *index, since, log)?;
             *index += usize::from(under_way.is_none());
             return Ok(Advanced::On(Stage::Restoring(restoring)));
         };
@@ -149,11 +155,19 @@ enum Advanced {
     Waits(Stage),
 }
 
-fn begin(task: &mut Task, index: usize, log: &mut dyn Transport) -> Result<Option<(Restore, Report)>, Stop> {
+fn begin(
+    task: &mut Task,
+    index: usize,
+    since: Instant,
+    log: &mut dyn Transport,
+) -> Result<Option<(Restore, Report)>, Stop> {
     let Some(changelog) = task.changelog(index).cloned() else { return Ok(None) };
     let bounds = log.bounds(&changelog)?;
     let truth = log.truth();
     let Some(store) = task.stores().get_mut(index) else { return Ok(None) };
+    if truth == Truth::Changelog && since.elapsed() < SHORTER && Restore::is_ahead(store, bounds.1)? {
+        return Err(TransportError::Retry(format!("{changelog} ends at {}, before its store", bounds.1)).into());
+    }
     let Some(restore) = Restore::begin(store, changelog, bounds, truth)? else { return Ok(None) };
     let report = Report::new(task, &restore);
     Ok(Some((restore, report)))

@@ -34,6 +34,8 @@ impl Worker {
             Change::Assigned { tasks, fence } => {
                 self.state.joined = true;
                 self.state.fence = fence;
+                // A copy becomes the task.
+                self.close_copies(|number| tasks.contains(&number));
                 self.state.coming.extend(tasks.into_iter().map(Coming::closed));
             }
             Change::Revoked { tasks } => {
@@ -75,6 +77,7 @@ impl Worker {
         let numbers = self.state.tasks.iter().map(|owned| owned.number);
         let numbers: Vec<usize> = numbers.chain(self.state.coming.iter().map(|coming| coming.number)).collect();
         self.close(&numbers);
+        self.close_copies(|_| true);
     }
 
     /// Opens all tasks anew; what was not committed is forgotten.

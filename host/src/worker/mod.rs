@@ -10,17 +10,20 @@ mod failures;
 mod membership;
 mod report;
 mod shared;
+mod standby;
 
 pub use failures::FailureLog;
 pub use shared::Shared;
 
 use crate::operator::Stop;
 use crate::record::{Offset, Topic, TopicPartition};
+use crate::store::KeyValueStore;
 use crate::task::{Task, Topics};
 use crate::topology::OffsetReset;
 use crate::transport::{Coordinator, Fence, Fetch, TopicSpec, Transaction, Transport, TransportError};
 use coming::Coming;
 use shared::Alarm;
+use standby::Standby;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +47,16 @@ pub trait Tasks: Send {
     /// [`TransportError::Retry`] if it may be made later; else the worker stops.
     fn open(&mut self, number: usize, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Task, Stop>;
 
-    /// The task is closed: another worker may make it.
+    /// The stores of a task that have changelogs, each with its changelog, to keep copies of them up to date.
+    ///
+    /// # Errors
+    /// As for [`Tasks::open`].
+    fn copy(&mut self, number: usize) -> Result<Vec<(KeyValueStore, TopicPartition)>, Stop>;
+
+    /// Whether another worker waits for the task.
+    fn is_wanted(&self, number: usize) -> bool;
+
+    /// The task, or the copy, is closed: another worker may have it.
     fn close(&mut self, number: usize);
 }
 
@@ -83,6 +95,7 @@ pub struct Worker {
 pub struct State {
     tasks: Vec<Owned>,
     coming: Vec<Coming>,
+    standbys: Vec<Standby>,
     /// Whether it was ever told of its tasks.
     joined: bool,
     /// The membership under which its tasks read.
@@ -103,6 +116,10 @@ impl Topics for Box<dyn Transport> {
     fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
         self.as_mut().partitions(topic)
     }
+
+    fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        self.as_mut().message_bytes_max(topic)
+    }
 }
 
 impl<T: Transport + ?Sized> Topics for T {
@@ -112,6 +129,10 @@ impl<T: Transport + ?Sized> Topics for T {
         }
         self.create_topic(&TopicSpec::new(topic.clone(), 1))?;
         Ok(self.topic(topic)?.map_or(1, |spec| spec.partitions))
+    }
+
+    fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        self.message_bytes_max(topic)
     }
 }
 
@@ -142,6 +163,7 @@ impl Worker {
             let mut progressed = self.recover(stepped)?.unwrap_or(false);
             self.state.uncommitted |= progressed;
             progressed |= self.bring_in()?;
+            progressed |= self.keep_copies()?;
             let stopping = self.shared.ending();
             let due =
                 last_commit.elapsed() >= self.commit_interval || self.uncommitted_bytes() >= UNCOMMITTED_BYTES_MAX;

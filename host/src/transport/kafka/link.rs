@@ -49,6 +49,11 @@ impl Link {
         Ok(Self { settings, group, admin, watcher, reader, slots, commits })
     }
 
+    /// The client that sees everything.
+    pub(super) const fn watcher(&self) -> &ConsumerClient {
+        &self.watcher
+    }
+
     /// Number of brokers that the cluster says it has.
     ///
     /// # Errors
@@ -100,6 +105,15 @@ impl Link {
             .zip(entries)
             .map(|((name, partitions), entries)| spec(name, partitions, &entries))
             .collect())
+    }
+
+    /// Kafka's `max.message.bytes`; none if it may not be seen.
+    pub(super) fn message_bytes_max(&self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        let resource = ResourceSpecifier::Topic(topic.as_str());
+        let described = pollster::block_on(self.admin.describe_configs(&[resource], &options()));
+        let described = described.map_err(|error| retry(&error))?.into_iter().flatten().next();
+        let entry = described.and_then(|resource| resource.get("max.message.bytes")?.value.clone());
+        Ok(entry.and_then(|value| value.parse().ok()))
     }
 
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {

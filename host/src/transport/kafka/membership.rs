@@ -3,6 +3,7 @@
 
 use super::context::{Context, Kind, Rebalanced};
 use super::ffi::ConsumerClient;
+use super::placement::Placement;
 use super::settings::Settings;
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
@@ -21,6 +22,17 @@ pub struct Membership {
     consumer: Arc<ConsumerClient>,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
+    copies: Option<Copies>,
+}
+
+/// The copies of tasks that a worker keeps.
+struct Copies {
+    placement: Arc<Placement>,
+    /// Which worker it is, of how many: those of a process share its copies.
+    worker: usize,
+    workers: usize,
+    /// What it was told last.
+    told: Vec<usize>,
 }
 
 impl Membership {
@@ -32,7 +44,12 @@ impl Membership {
         let consumer = settings.member(name, group).create_with_context(Context::default());
         let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
         consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
-        Ok(Self { consumer: Arc::new(consumer), current: None })
+        Ok(Self { consumer: Arc::new(consumer), current: None, copies: None })
+    }
+
+    /// Has the worker keep its share of the process's copies.
+    pub(super) fn keep(&mut self, placement: Arc<Placement>, worker: usize, workers: usize) {
+        self.copies = Some(Copies { placement, worker, workers, told: Vec::new() });
     }
 
     /// The client, to commit offsets by where there are no transactions.
@@ -90,6 +107,17 @@ impl Coordinator for Membership {
         let done = self.carry_out(&change);
         crate::killpoint::pass("rebalance-after-done");
         done
+    }
+
+    fn standbys(&mut self) -> Option<Vec<usize>> {
+        let Copies { placement, worker, workers, told } = self.copies.as_mut()?;
+        let mut tasks = placement.tasks();
+        tasks.retain(|task| task % *workers == *worker);
+        if tasks == *told {
+            return None;
+        }
+        told.clone_from(&tasks);
+        Some(tasks)
     }
 
     fn leave(&mut self) {

@@ -10,6 +10,7 @@ mod ffi;
 mod guard;
 mod link;
 mod membership;
+mod placement;
 mod reader;
 mod settings;
 mod slots;
@@ -25,6 +26,7 @@ use super::TransportError;
 use crate::record::Topic;
 use crate::store::Db;
 use link::Link;
+use placement::Placement;
 use rdkafka::error::KafkaError;
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ pub struct Kafka {
     link: Arc<Link>,
     /// What tells this process's members and transactions from others': kept with its data.
     instance: String,
+    placement: Option<Arc<Placement>>,
 }
 
 impl Kafka {
@@ -49,7 +52,10 @@ impl Kafka {
                 "MS-T024: no broker of {bootstrap} answers ({error}); is the cluster up, and is this its address?"
             ))
         })?;
-        Ok(Self { link: Arc::new(link), instance: instance.into() })
+        let link = Arc::new(link);
+        let copies = Some(link.settings.standby).filter(|copies| *copies > 0);
+        let placement = copies.map(|copies| Placement::follow(&link, instance, copies));
+        Ok(Self { link, instance: instance.into(), placement })
     }
 
     /// The transport of a tool: it reads, and appends outside of transactions.
@@ -57,19 +63,22 @@ impl Kafka {
         KafkaTransport::tool(Arc::clone(&self.link), format!("{}-{}-tool", self.link.group, self.instance))
     }
 
-    /// What worker `number` works with: its transport, whose transactions change the state in `db`, and its membership.
+    /// What worker `number` of `workers` works with: its transport, whose transactions change the state in `db`, and its membership.
     ///
     /// # Errors
     /// If the settings are refused.
     pub fn worker(
         &self,
-        number: usize,
+        (number, workers): (usize, usize),
         db: Db,
         tasks: &Topic,
         exactly_once: bool,
     ) -> Result<(KafkaTransport, Membership), TransportError> {
         let name = format!("{}-{}-{number}", self.link.group, self.instance);
-        let membership = Membership::join(&self.link.settings, &name, &self.link.group, tasks)?;
+        let mut membership = Membership::join(&self.link.settings, &name, &self.link.group, tasks)?;
+        if let Some(placement) = &self.placement {
+            membership.keep(Arc::clone(placement), number, workers);
+        }
         let transport = KafkaTransport::worker(Arc::clone(&self.link), name, db, exactly_once, membership.client());
         Ok((transport, membership))
     }

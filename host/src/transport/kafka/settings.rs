@@ -30,6 +30,9 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 /// more than a turn of records, each at its plugin's deadline, can take.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
+/// `message.max.bytes`: far above what any topic takes; librdkafka's most.
+const MESSAGE_BYTES_MAX: u32 = 1_000_000_000;
+
 /// How a cluster is reached.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -39,6 +42,8 @@ pub struct Settings {
     pub properties: Vec<(String, String)>,
     /// Kafka's `session.timeout.ms`: a process that is not heard of for so long is taken for dead.
     pub session_timeout: Duration,
+    /// Processes that keep a copy of each task's state besides the one that works on it.
+    pub standby: usize,
     /// Replicas of topics that the app makes; none: as the brokers do by default.
     pub replication: Option<i32>,
 }
@@ -47,7 +52,7 @@ impl Settings {
     /// A cluster without any further settings.
     pub fn new(bootstrap: &str) -> Self {
         let session_timeout = Duration::from_secs(10);
-        Self { bootstrap: bootstrap.into(), properties: Vec::new(), session_timeout, replication: None }
+        Self { bootstrap: bootstrap.into(), properties: Vec::new(), session_timeout, standby: 0, replication: None }
     }
 
     /// What all clients have in common.
@@ -93,6 +98,8 @@ impl Settings {
         config.set("linger.ms", LINGER_MS.to_string());
         config.set("queue.buffering.max.kbytes", SEND_QUEUE_KB.to_string());
         config.set("queue.buffering.max.messages", "0");
+        // What is too large the topic's own limit says, and the task asks for it before it sends.
+        config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
             config.set("transactional.id", id).set("retry.backoff.ms", PRODUCER_BACKOFF_MS.to_string());
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());

@@ -227,6 +227,10 @@ impl Transport for KafkaTransport {
         }
     }
 
+    fn message_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        self.link.message_bytes_max(topic)
+    }
+
     fn truth(&self) -> Truth {
         Truth::Changelog
     }

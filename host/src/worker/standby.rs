@@ -1,0 +1,121 @@
+//! Copies of other processes' tasks, kept up to date from their changelogs: who takes such a task over has little left to
+//! restore.
+
+use super::Worker;
+use crate::operator::Stop;
+use crate::record::TopicPartition;
+use crate::store::KeyValueStore;
+use crate::task::{Need, Restore};
+use crate::transport::{Transport, TransportError};
+
+/// Bytes of a changelog that are read and written into a copy at once: little enough that the tasks at work do not wait.
+const COPY_BYTES: usize = 1 << 20;
+
+/// A copy of a task's stores.
+pub(super) struct Standby {
+    number: usize,
+    /// None until they are open.
+    stores: Option<Vec<Copy>>,
+}
+
+struct Copy {
+    store: KeyValueStore,
+    changelog: TopicPartition,
+    /// None until the changelog was looked at.
+    restore: Option<Restore>,
+}
+
+impl Worker {
+    /// Brings the copies a piece further. Says whether there was anything to do.
+    pub(super) fn keep_copies(&mut self) -> Result<bool, Stop> {
+        if let Some(tasks) = self.coordinator.standbys() {
+            self.close_copies(|number| !tasks.contains(&number));
+            let state = &mut self.state;
+            let own = |task: &usize| {
+                state.standbys.iter().all(|standby| standby.number != *task)
+                    && state.tasks.iter().all(|owned| owned.number != *task)
+                    && state.coming.iter().all(|coming| coming.number != *task)
+            };
+            let new: Vec<usize> = tasks.into_iter().filter(own).collect();
+            state.standbys.extend(new.into_iter().map(|number| Standby { number, stores: None }));
+        }
+        if self.state.standbys.is_empty() {
+            return Ok(false);
+        }
+        let wanted: Vec<usize> = self.state.standbys.iter().map(|standby| standby.number).collect();
+        let wanted: Vec<usize> = wanted.into_iter().filter(|number| self.maker.is_wanted(*number)).collect();
+        self.close_copies(|number| wanted.contains(&number));
+        let mut progressed = false;
+        for place in 0..self.state.standbys.len() {
+            match self.keep_copy(place) {
+                Ok(found) => progressed |= found,
+                Err(Stop::Transport(
+                    TransportError::Retry(_) | TransportError::InDoubt(_) | TransportError::OutOfRange { .. },
+                )) => self.look_again(place),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(progressed)
+    }
+
+    /// Closes the copies of these tasks.
+    pub(super) fn close_copies(&mut self, which: impl Fn(usize) -> bool) {
+        let Self { state, log, maker, .. } = self;
+        for Standby { number, stores } in state.standbys.extract_if(.., |standby| which(standby.number)) {
+            for copy in stores.iter().flatten() {
+                log.release(&copy.changelog);
+            }
+            drop(stores);
+            maker.close(number);
+        }
+    }
+
+    fn keep_copy(&mut self, place: usize) -> Result<bool, Stop> {
+        let Self { state, log, maker, app, .. } = self;
+        let Some(Standby { number, stores }) = state.standbys.get_mut(place) else { return Ok(false) };
+        let stores = match stores {
+            Some(stores) => stores,
+            None => {
+                let opened = maker.copy(*number)?.into_iter();
+                let copy = |(store, changelog)| Copy { store, changelog, restore: None };
+                stores.insert(opened.map(copy).collect())
+            }
+        };
+        let mut progressed = false;
+        for copy in stores {
+            progressed |= copy.follow(app, log.as_mut())?;
+        }
+        Ok(progressed)
+    }
+
+    /// Has a copy's changelogs looked at anew.
+    fn look_again(&mut self, place: usize) {
+        let stores = self.state.standbys.get_mut(place).and_then(|standby| standby.stores.as_mut());
+        for copy in stores.into_iter().flatten() {
+            copy.restore = None;
+        }
+    }
+}
+
+impl Copy {
+    fn follow(&mut self, app: &str, log: &mut dyn Transport) -> Result<bool, Stop> {
+        if self.restore.is_none() {
+            let bounds = log.bounds(&self.changelog)?;
+            if Restore::is_ahead(&self.store, bounds.1)? {
+                let what = format!("{} ends at {}, before its copy", self.changelog, bounds.1);
+                return Err(TransportError::Retry(what).into());
+            }
+            self.restore = Restore::follow(&mut self.store, self.changelog.clone(), bounds)?;
+        }
+        let Some(restore) = &mut self.restore else { return Ok(false) };
+        let Some(Need::Batches(from)) = restore.need() else { return Ok(false) };
+        let fetched = log.fetch(&self.changelog, from, COPY_BYTES)?;
+        if restore.is_waiting(&fetched) {
+            return Ok(false);
+        }
+        let transaction = restore.step(&self.store, fetched)?;
+        log.commit(app, &transaction)?;
+        crate::killpoint::pass("copy-after-step");
+        Ok(true)
+    }
+}
