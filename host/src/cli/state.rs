@@ -151,7 +151,9 @@ impl Place {
         let app = self.manifest.load()?;
         let mut access = Access::open(data)?;
         let mut rows: Vec<(i32, Entry)> = Vec::new();
-        for partition in 0..app.partitions_of(&self.store, access.log()?)? {
+        // On a cluster the topics are elsewhere: what is here is all there is to see.
+        let partitions = app.partitions_of(&self.store, access.log()?)?;
+        for partition in 0..partitions.max(access.held(&app.manifest.app, &self.store)?) {
             let place = (app.manifest.app.as_str(), self.store.as_str(), partition);
             let found = access.rows(place, &wanted.from, wanted.to.as_deref(), wanted.limit)?;
             rows.extend(found.into_iter().map(|row| (partition, row)));

@@ -105,6 +105,19 @@ impl Access {
         }
     }
 
+    /// Partitions of a store up to the last one with rows here.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn held(&mut self, app: &str, store: &str) -> Result<i32, RunError> {
+        self.log()?;
+        match &mut self.way {
+            Way::Host(remote) => Ok(remote.held(app, store)?),
+            Way::Own(db, _) => Ok(KeyValueStore::held(db, app, store)?),
+            Way::Released(_) => Ok(0),
+        }
+    }
+
     /// Committed rows of a store's partition from `from` on, up to but without `to`, `limit` at most.
     ///
     /// # Errors

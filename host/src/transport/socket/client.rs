@@ -43,6 +43,17 @@ impl Remote {
         }
     }
 
+    /// Partitions of a store up to the last one with rows.
+    ///
+    /// # Errors
+    /// If the host cannot read them.
+    pub fn held(&mut self, app: &str, store: &str) -> Result<i32, TransportError> {
+        match self.ask(&Request::Held { app: app.into(), store: store.into() }, &[])? {
+            (Response::Held { partitions }, _) => Ok(partitions),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Committed rows of a store from `from` on, up to but without `to`, `limit` at most.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub(super) enum Request {
     Wait { milliseconds: u64 },
     /// Append the payload's batches, of these sizes, in one transaction.
     Append { batches: Vec<(Place, usize)> },
+    /// Partitions of a store up to the last one with rows here.
+    Held { app: String, store: String },
     /// Rows of a store: the payload holds the first key (`from` bytes) and, if there is one, the key after the last.
     Rows { app: String, store: String, partition: i32, from: usize, bounded: bool, limit: usize },
 }
@@ -52,6 +54,8 @@ pub(super) enum Response {
     Bounds { start: i64, end: i64 },
     /// An offset.
     Offset { offset: Option<i64> },
+    /// Partitions of a store.
+    Held { partitions: i32 },
     /// Batches, in the payload.
     Fetched { next: i64 },
     /// Rows: sizes of key and value in the payload, and the timestamp between them.

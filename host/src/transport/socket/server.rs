@@ -175,6 +175,7 @@ impl<L: Transport> Session<L> {
                 Response::Done
             }
             Request::Append { batches } => self.append(&batches, payload)?,
+            Request::Held { app, store } => Response::Held { partitions: KeyValueStore::held(&self.db, &app, &store)? },
             Request::Rows { app, store, partition, from, bounded, limit } => {
                 let (from, to) = payload.split_at_checked(from).ok_or_else(|| refused("the keys are cut off"))?;
                 return self.rows((&app, &store, partition), from, bounded.then_some(to), limit);
