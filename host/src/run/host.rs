@@ -1,6 +1,6 @@
 //! Where an app runs: its data directory, and what carries its topics.
 
-use super::{App, RunError, access};
+use super::{App, RunError, access, upkeep};
 use crate::record::Topic;
 use crate::store::{Db, Family, Writes};
 use crate::transport::embedded::EmbeddedLog;
@@ -50,7 +50,7 @@ impl Host {
     pub fn kafka(directory: &Path, settings: Settings, app: &str, instance: Option<&str>) -> Result<Self, RunError> {
         let db = access::take(directory)?;
         let instance = instance.map_or_else(|| own_name(&db), |name| Ok(name.to_owned()))?;
-        let kafka = Kafka::connect(settings, app, &instance)?;
+        let kafka = Kafka::connect(settings, app, &instance, upkeep::now)?;
         Ok(Self { db, carrier: Carrier::Kafka(kafka) })
     }
 

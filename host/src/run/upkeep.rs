@@ -56,7 +56,8 @@ fn work(log: &EmbeddedLog, stop: &AtomicBool, woken: &Receiver<()>) {
     }
 }
 
-fn now() -> Timestamp {
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

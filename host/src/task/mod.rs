@@ -32,7 +32,7 @@ use crate::record::batch::BatchBuilder;
 use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change};
 use crate::store::KeyValueStore;
 use crate::topology::plan::Payload;
-use crate::transport::{Fetch, Transaction};
+use crate::transport::{Checkpoint, Fetch, Transaction};
 use failed::Failures;
 use origins::{Origins, row_of};
 use std::fmt;
@@ -392,6 +392,7 @@ fn log_changes(store: &mut KeyValueStore, changelog: Option<&mut ChangelogOf>, t
         outputs.push((partition.clone(), builder.finish()));
     }
     if store.uncommitted_bytes() > 0 {
-        transaction.checkpoints.push((partition.clone(), store.checkpoint_key()));
+        let (changelog, key) = (partition.clone(), store.checkpoint_key());
+        transaction.checkpoints.push(Checkpoint { changelog, key, at: None });
     }
 }

@@ -18,7 +18,7 @@ use crate::operator::Stop;
 use crate::record::batch::{BatchBuilder, Compression};
 use crate::record::{Offset, TopicPartition};
 use crate::store::{KeyValueStore, Local, StoreError};
-use crate::transport::{Fetch, Records, Transaction, Truth};
+use crate::transport::{Checkpoint, Fetch, Records, Transaction, Truth};
 
 /// Bytes of rows that one transaction of a snapshot writes, at most about.
 const SNAPSHOT_BYTES: usize = 4 << 20;
@@ -181,7 +181,7 @@ impl Restore {
             store.load(state, key, timestamp, value);
             Ok(())
         })?;
-        store.note(&mut transaction.state, self.position);
+        transaction.checkpoints.push(self.checkpoint(store, Some(self.position)));
         self.course = if ended { Course::Done } else { Course::Replay };
         Ok(())
     }
@@ -212,10 +212,14 @@ impl Restore {
         })?;
         self.write(out, transaction);
         if next.is_none() {
-            transaction.checkpoints.push((self.changelog.clone(), store.checkpoint_key()));
+            transaction.checkpoints.push(self.checkpoint(store, None));
         }
         self.course = next.map_or(Course::Done, Course::Snapshot);
         Ok(())
+    }
+
+    fn checkpoint(&self, store: &KeyValueStore, at: Option<Offset>) -> Checkpoint {
+        Checkpoint { changelog: self.changelog.clone(), key: store.checkpoint_key(), at }
     }
 
     /// Reads batches up to the end that there was at the beginning. Says whether it was reached.

@@ -59,14 +59,24 @@ pub struct Transaction {
     pub outputs: Vec<(TopicPartition, Vec<u8>)>,
     /// For each input partition the next offset to read.
     pub offsets: Vec<(TopicPartition, Offset)>,
-    /// Changelog partitions whose end after this transaction is kept with the state, in its meta family under the key
-    /// given: up to there the local state is current (Kafka Streams' checkpoint).
-    pub checkpoints: Vec<(TopicPartition, Vec<u8>)>,
+    /// What is kept with the state about changelogs.
+    pub checkpoints: Vec<Checkpoint>,
     /// What the tasks' stores change. The transport applies it: together with the log where it can (embedded), right
     /// after its own commit where it cannot.
     pub state: Writes,
     /// The membership under which the input was read; none where nobody else could read it.
     pub fence: Option<Fence>,
+}
+
+/// Up to where the local state agrees with a changelog (Kafka Streams' checkpoint).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The changelog's partition.
+    pub changelog: TopicPartition,
+    /// Where it is kept in the meta family; the value begins with the offset, 8 bytes big-endian.
+    pub key: Vec<u8>,
+    /// The offset; none: the partition's end after this transaction.
+    pub at: Option<Offset>,
 }
 
 /// What is right where local state and changelog disagree.
@@ -182,6 +192,15 @@ pub trait Transport: Send {
     /// What is right where local state and changelog disagree.
     fn truth(&self) -> Truth {
         Truth::State
+    }
+
+    /// Whether local state with this checkpoint may still be a copy of what its changelog says, as far as can be told from
+    /// the checkpoint; if not, it is to be thrown away.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    fn trusts(&mut self, _changelog: &TopicPartition, _checkpoint: &[u8]) -> Result<bool, TransportError> {
+        Ok(true)
     }
 
     /// Whether outputs are best handed over turn by turn, by [`Transport::send`], instead of at the commit.

@@ -4,7 +4,8 @@ use super::commit::retry;
 use super::report::Report;
 use super::{Owned, Worker};
 use crate::operator::Stop;
-use crate::store::Writes;
+use crate::record::TopicPartition;
+use crate::store::{KeyValueStore, Writes};
 use crate::task::{Need, Restore, Task};
 use crate::transport::{Fetch, Transaction, Transport, TransportError, Truth};
 use std::time::{Duration, Instant};
@@ -165,6 +166,7 @@ fn begin(
     let bounds = log.bounds(&changelog)?;
     let truth = log.truth();
     let Some(store) = task.stores().get_mut(index) else { return Ok(None) };
+    forget_false_copy(store, &changelog, log)?;
     if truth == Truth::Changelog && since.elapsed() < SHORTER && Restore::is_ahead(store, bounds.1)? {
         return Err(TransportError::Retry(format!("{changelog} ends at {}, before its store", bounds.1)).into());
     }
@@ -184,6 +186,21 @@ fn unlog(task: &mut Task, app: &str, log: &mut dyn Transport) -> Result<(), Stop
     }
     if !state.is_empty() {
         log.commit(app, &Transaction { state, ..Transaction::default() })?;
+    }
+    Ok(())
+}
+
+/// Throws local state away that its changelog may not know of.
+pub(super) fn forget_false_copy(
+    store: &mut KeyValueStore,
+    changelog: &TopicPartition,
+    log: &mut dyn Transport,
+) -> Result<(), Stop> {
+    // Asked without a checkpoint, too: what is written next names the topic.
+    let checkpoint = store.checkpoint()?;
+    let trusted = log.trusts(changelog, checkpoint.as_deref().unwrap_or_default())?;
+    if checkpoint.is_some() && !trusted {
+        store.reset()?;
     }
     Ok(())
 }

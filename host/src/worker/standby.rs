@@ -2,6 +2,7 @@
 //! restore.
 
 use super::Worker;
+use super::coming::forget_false_copy;
 use crate::operator::Stop;
 use crate::record::TopicPartition;
 use crate::store::KeyValueStore;
@@ -101,6 +102,7 @@ impl Copy {
     fn follow(&mut self, app: &str, log: &mut dyn Transport) -> Result<bool, Stop> {
         if self.restore.is_none() {
             let bounds = log.bounds(&self.changelog)?;
+            forget_false_copy(&mut self.store, &self.changelog, log)?;
             if Restore::is_ahead(&self.store, bounds.1)? {
                 let what = format!("{} ends at {}, before its copy", self.changelog, bounds.1);
                 return Err(TransportError::Retry(what).into());

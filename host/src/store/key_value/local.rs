@@ -25,6 +25,15 @@ impl KeyValueStore {
         [CHECKPOINT, &self.prefix].concat()
     }
 
+    /// The checkpoint as it lies there; none if there is none, or the state was changed without a changelog.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let logged = matches!(self.local()?, Local::Current(_));
+        Ok(if logged { self.db.get(Family::Meta, &self.checkpoint_key())? } else { None })
+    }
+
     /// How its local state stands to its changelog.
     ///
     /// # Errors

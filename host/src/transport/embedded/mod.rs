@@ -12,7 +12,7 @@ mod spec;
 
 pub use clean::Cleaned;
 
-use super::{Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
+use super::{Checkpoint, Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
 use crate::fault;
 use crate::record::batch::{self, Batches};
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
@@ -302,9 +302,9 @@ impl Transport for EmbeddedLog {
         for (partition, offset) in &transaction.offsets {
             writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes());
         }
-        for (partition, key) in &transaction.checkpoints {
-            let end = ends.get(partition).or_else(|| state.ends.get(partition)).copied().unwrap_or(Offset::new(0));
-            writes.put(Family::Meta, key.clone(), end.get().to_be_bytes());
+        for Checkpoint { changelog, key, at } in &transaction.checkpoints {
+            let end = at.or_else(|| ends.get(changelog).or_else(|| state.ends.get(changelog)).copied());
+            writes.put(Family::Meta, key.clone(), end.unwrap_or(Offset::new(0)).get().to_be_bytes());
         }
         writes.append(&transaction.state);
         crate::killpoint::pass("embedded-before-write");

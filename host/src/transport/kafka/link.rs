@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::ffi::ConsumerClient;
+use super::ffi_topics::{TopicId, topic_id};
 use super::settings::Settings;
 use super::slots::Slots;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
@@ -30,6 +31,8 @@ pub(super) struct Link {
     watcher: ConsumerClient,
     /// Sees what is committed.
     reader: ConsumerClient,
+    /// Milliseconds since the epoch.
+    pub(super) now: fn() -> Timestamp,
     /// Transactions of the dead.
     slots: Slots,
     /// Number of commits of this process.
@@ -37,7 +40,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(settings: Settings, group: &str) -> Result<Self, TransportError> {
+    pub(super) fn new(settings: Settings, group: &str, now: fn() -> Timestamp) -> Result<Self, TransportError> {
         let name = format!("{group}-admin");
         let refused = |error: KafkaError| super::refused(&error);
         let admin = settings.client(&name).create_with_context(Context::default()).map_err(refused)?;
@@ -46,7 +49,7 @@ impl Link {
         let reader = consumer("read_committed").map_err(refused)?;
         let settings = Arc::new(settings);
         let (group, slots, commits) = (group.into(), Slots::default(), AtomicU64::new(0));
-        Ok(Self { settings, group, admin, watcher, reader, slots, commits })
+        Ok(Self { settings, group, admin, watcher, reader, now, slots, commits })
     }
 
     /// The client that sees everything.
@@ -75,6 +78,11 @@ impl Link {
     pub(super) fn topic(&self, name: &Topic) -> Result<Option<TopicSpec>, TransportError> {
         let found = self.partitions(Some(name.as_str()))?;
         Ok(self.describe(found.into_iter().filter(|(topic, _)| topic == name).collect())?.pop())
+    }
+
+    /// A topic's id; none if the brokers do not say.
+    pub(super) fn topic_id(&self, topic: &Topic) -> Option<TopicId> {
+        topic_id(&self.watcher, topic.as_str(), ANSWER)
     }
 
     pub(super) fn topics(&self) -> Result<Vec<TopicSpec>, TransportError> {

@@ -5,8 +5,10 @@
 //! offsets under the membership of the time when they were read; local state follows once the transaction is committed.
 
 mod appender;
+mod checkpoint;
 mod context;
 mod ffi;
+mod ffi_topics;
 mod guard;
 mod link;
 mod membership;
@@ -23,7 +25,7 @@ pub use settings::{Settings, against};
 pub use transport::KafkaTransport;
 
 use super::TransportError;
-use crate::record::Topic;
+use crate::record::{Timestamp, Topic};
 use crate::store::Db;
 use link::Link;
 use placement::Placement;
@@ -40,13 +42,18 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Connects to a cluster for an app.
+    /// Connects to a cluster for an app. `now` is the wall clock, milliseconds since the epoch.
     ///
     /// # Errors
     /// If the settings are refused, or no broker answers.
-    pub fn connect(settings: Settings, app: &str, instance: &str) -> Result<Self, TransportError> {
+    pub fn connect(
+        settings: Settings,
+        app: &str,
+        instance: &str,
+        now: fn() -> Timestamp,
+    ) -> Result<Self, TransportError> {
         let bootstrap = settings.bootstrap.clone();
-        let link = Link::new(settings, app)?;
+        let link = Link::new(settings, app, now)?;
         link.brokers().map_err(|error| {
             TransportError::Refused(format!(
                 "MS-T024: no broker of {bootstrap} answers ({error}); is the cluster up, and is this its address?"

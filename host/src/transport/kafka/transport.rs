@@ -1,13 +1,15 @@
 //! The port, on Kafka.
 
 use super::appender::Appender;
+use super::checkpoint;
 use super::ffi::ConsumerClient;
+use super::ffi_topics::TopicId;
 use super::link::Link;
 use super::reader::{Reader, Unread};
 use super::transactions::Transactions;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, Writes};
-use crate::transport::{Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
+use crate::transport::{Checkpoint, Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer};
 use std::collections::HashMap;
@@ -24,6 +26,8 @@ pub struct KafkaTransport {
     /// Where the state is; none for a tool.
     db: Option<Db>,
     ends: Ends,
+    /// Of changelogs.
+    ids: HashMap<Topic, TopicId>,
 }
 
 /// How records are written.
@@ -46,7 +50,7 @@ struct Ends {
 impl KafkaTransport {
     pub(super) fn tool(link: Arc<Link>, name: String) -> Self {
         let ends = Ends::default();
-        Self { link, name, reader: None, writer: Writer::Plain(None, None), db: None, ends }
+        Self { link, name, reader: None, writer: Writer::Plain(None, None), db: None, ends, ids: HashMap::new() }
     }
 
     pub(super) fn worker(
@@ -62,7 +66,7 @@ impl KafkaTransport {
         } else {
             Writer::Plain(None, Some(member))
         };
-        Self { link, name, reader: None, writer, db: Some(db), ends: Ends::default() }
+        Self { link, name, reader: None, writer, db: Some(db), ends: Ends::default(), ids: HashMap::new() }
     }
 
     fn reader(&mut self) -> Result<&mut Reader, TransportError> {
@@ -100,9 +104,11 @@ impl KafkaTransport {
         let Some(db) = &self.db else { return Ok(()) };
         let mut writes = Writes::default();
         writes.append(&transaction.state);
-        for (partition, key) in &transaction.checkpoints {
-            if let Some(end) = self.ends.known.get(partition) {
-                writes.put(Family::Meta, key.clone(), end.get().to_be_bytes());
+        let now = (self.link.now)();
+        for Checkpoint { changelog, key, at } in &transaction.checkpoints {
+            if let Some(end) = at.or_else(|| self.ends.known.get(changelog).copied()) {
+                let topic = self.ids.get(&changelog.topic).copied();
+                writes.put(Family::Meta, key.clone(), checkpoint::encode(end, now, topic));
             }
         }
         if writes.is_empty() { Ok(()) } else { Ok(db.apply(&writes, false)?) }
@@ -233,6 +239,21 @@ impl Transport for KafkaTransport {
 
     fn truth(&self) -> Truth {
         Truth::Changelog
+    }
+
+    fn trusts(&mut self, changelog: &TopicPartition, checkpoint: &[u8]) -> Result<bool, TransportError> {
+        let id = self.link.topic_id(&changelog.topic);
+        if let Some(id) = id {
+            self.ids.insert(changelog.topic.clone(), id);
+        }
+        if checkpoint.is_empty() {
+            return Ok(true);
+        }
+        let against = checkpoint::against(checkpoint, (self.link.now)(), id);
+        if let Some(why) = against {
+            tracing::warn!(%changelog, "the local copy of a store is read anew: {why}");
+        }
+        Ok(against.is_none())
     }
 
     fn sends_early(&self) -> bool {
