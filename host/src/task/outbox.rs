@@ -28,6 +28,8 @@ pub trait Topics {
 pub struct Outbox {
     topics: Vec<OutTopic>,
     bytes: usize,
+    /// Bytes of a batch that every topic takes, less what [`usize::MAX`] lacks: so none are known at first.
+    short: usize,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,11 @@ impl SinkTopic {
         Self { topic, place: None }
     }
 
+    /// Whether its place is known.
+    pub(super) const fn is_placed(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Its place; the topic is made if it has none.
     pub(super) fn place(&mut self, outbox: &mut Outbox, topics: &mut dyn Topics) -> Result<usize, TransportError> {
         match self.place {
@@ -80,6 +87,7 @@ impl Outbox {
         }
         let count = topics.partitions(topic)?;
         let limit = topics.batch_bytes_max(topic)?;
+        self.short = self.short.max(limit.map_or(0, |limit| usize::MAX - limit));
         let partition = |_| OutPartition { open: BatchBuilder::new(Compression::None), finished: Vec::new() };
         self.topics.push(OutTopic { topic: topic.clone(), partitions: (0..count).map(partition).collect(), limit });
         Ok(self.topics.len() - 1)
@@ -105,6 +113,11 @@ impl Outbox {
     /// The topic at `place`, and bytes of a batch that it takes at most; none: it does not mind.
     pub(super) fn limit(&self, place: usize) -> Option<(&Topic, usize)> {
         self.topics.get(place).and_then(|out| Some((&out.topic, out.limit?)))
+    }
+
+    /// Bytes of a batch that all topics take.
+    pub(super) const fn limit_min(&self) -> usize {
+        usize::MAX - self.short
     }
 
     /// Bytes waiting.

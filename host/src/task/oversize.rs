@@ -1,13 +1,11 @@
 //! Records that are larger than their topic takes: told before they are sent, because the broker would refuse the whole
 //! transaction, again and again.
 
+use super::outbox::SinkTopic;
 use super::{Outbox, Task, Topics};
 use crate::operator::{Emission, Failure, Stop, To};
 use crate::record::Row;
 
-/// Bytes of a record up to which no topic is asked whether it takes it: Kafka's `max.message.bytes` is a megabyte, and
-/// nobody makes it so small.
-const ASKED_BYTES: usize = 16 * 1024;
 /// Bytes that a batch of a single record takes besides its key, value and headers, at most.
 const OVERHEAD_BYTES: usize = 128;
 
@@ -19,16 +17,15 @@ impl Task {
         chosen: &[usize],
         topics: &mut dyn Topics,
     ) -> Result<(), Stop> {
-        if emissions.iter().all(|emission| size(&emission.row) <= ASKED_BYTES) {
+        // What a topic takes is known once its place is: until then all of them are looked up.
+        let known = self.sinks.iter().all(SinkTopic::is_placed);
+        let taken = if known { self.outbox.limit_min() } else { 0 };
+        if emissions.iter().all(|emission| size(&emission.row) <= taken) {
             return Ok(());
         }
         let mut kept = Vec::with_capacity(emissions.len());
         for emission in std::mem::take(emissions) {
             let size = size(&emission.row);
-            if size <= ASKED_BYTES {
-                kept.push(emission);
-                continue;
-            }
             let place = match emission.to {
                 To::Chosen(number) => chosen.get(number as usize).copied(),
                 To::Sink(number) => match self.sinks.get_mut(number as usize) {
@@ -51,7 +48,7 @@ impl Task {
     /// Refuses dead letters that are too large themselves: there is nowhere else to put them.
     pub(super) fn check_letter(&mut self, row: &Row, place: usize) -> Result<(), Stop> {
         let size = size(row);
-        match over(&self.outbox, place, size).filter(|_| size > ASKED_BYTES) {
+        match over(&self.outbox, place, size) {
             Some(reason) => Err(self.refused(*row, reason)),
             None => Ok(()),
         }

@@ -137,12 +137,26 @@ fn a_record_that_the_broker_refuses_stops_the_app_and_nothing_is_lost() {
     let app = copies("large", "");
     says(
         &until_end(app.path(), &bootstrap),
-        &["error[MS-R003]", "MS-T020", "large.out-0", "max.message.bytes", "help: "],
+        &["error[MS-R003]", "topic large.out takes", "max.message.bytes=1000", "help: "],
     );
     assert_eq!(values(&client, "large.out"), [""; 0], "not even what came before it");
     client.set("large.out", "max.message.bytes", "100000");
     assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
     assert_eq!(values(&client, "large.out"), ["0".to_owned(), "1".repeat(5000), "2".to_owned()]);
+}
+
+#[test]
+fn a_record_that_the_topic_does_not_take_becomes_a_dead_letter() {
+    let (bootstrap, client) = shared("letters");
+    client.set("letters.out", "max.message.bytes", "1000");
+    let large = Record { value: Some(vec![b'1'; 5000]), timestamp: 1, ..Record::default() };
+    client.produce("letters.in", &[numbered(0..1), vec![large], numbered(2..3)].concat());
+    let errors = "[topic]\n\"letters.dead\" = { partitions = 1 }\n[errors]\ndead-letter-topic = \"letters.dead\"\n";
+    let app = copies("letters", errors);
+    let ended = until_end(app.path(), &bootstrap);
+    assert_eq!((ended.code, ended.count("dead_letters")), (Some(0), Some(1)), "{}", ended.log);
+    assert_eq!(values(&client, "letters.out"), ["0", "2"]);
+    assert_eq!(values(&client, "letters.dead"), ["1".repeat(5000)]);
 }
 
 #[test]
