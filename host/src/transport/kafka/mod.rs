@@ -8,6 +8,7 @@ mod appender;
 mod checkpoint;
 mod context;
 mod ffi;
+mod ffi_log;
 mod ffi_topics;
 mod guard;
 mod link;

@@ -46,7 +46,8 @@ pub(super) enum Unread {
 impl Reader {
     /// A reader of committed records.
     pub(super) fn new(settings: &Settings, name: &str, group: &str) -> Result<Self, TransportError> {
-        let config = settings.reader(name, group, "read_committed");
+        let isolation = if crate::fault::is("reads-uncommitted") { "read_uncommitted" } else { "read_committed" };
+        let config = settings.reader(name, group, isolation);
         let consumer = config.create_with_context(Context::default());
         let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
         Ok(Self { consumer: Arc::new(consumer), wake: Arc::default(), streams: HashMap::new() })

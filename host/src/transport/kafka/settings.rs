@@ -101,6 +101,8 @@ impl Settings {
         // What is too large the topic's own limit says, and the task asks for it before it sends.
         config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
+            // At this level librdkafka tells of every lost connection on which something is under way.
+            config.set_log_level(RDKafkaLogLevel::Info);
             config.set("transactional.id", id).set("retry.backoff.ms", PRODUCER_BACKOFF_MS.to_string());
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }

@@ -11,6 +11,7 @@
 
 use super::context::Context;
 use super::ffi::{self, NotTaken, OutputTopic, Produce, ProducerClient, TxnError};
+use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
 use super::settings::{Settings, TRANSACTION_TIMEOUT};
 use crate::record::batch::Batches;
@@ -49,6 +50,7 @@ pub(super) struct Transactions {
 struct Ready {
     // Before the client: topics are let go of first.
     topics: HashMap<Topic, OutputTopic>,
+    log: ClientLog,
     guarded: Guarded,
     /// Whether a transaction is open.
     open: bool,
@@ -81,7 +83,8 @@ impl Transactions {
             Some(Err(TxnError::Again(why) | TxnError::Abort(why))) => Err(TransportError::Retry(why)),
             Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
             Some(Ok(())) => {
-                self.producer = Some(Ready { topics: HashMap::new(), guarded, open: false });
+                let log = ClientLog::of(guarded.client());
+                self.producer = Some(Ready { topics: HashMap::new(), log, guarded, open: false });
                 Ok(())
             }
         }
@@ -131,6 +134,10 @@ impl Transactions {
         let Some(ready) = &self.producer else { return Ok(()) };
         let (group, fence, began) = (self.group.clone(), fence.clone(), Instant::now());
         let made = ready.guarded.call(DEADLINE + GRACE, move |client| {
+            if crate::fault::is("offsets-apart") {
+                again(began, |slice| ffi::commit_transaction(client, slice))?;
+                ffi::begin_transaction(client)?;
+            }
             crate::killpoint::pass("kafka-before-offsets");
             again(began, |slice| ffi::send_offsets(client, &offsets, &group, &fence, slice))?;
             crate::killpoint::pass("kafka-before-end");
@@ -140,9 +147,7 @@ impl Transactions {
             Some(Ok(())) => {
                 crate::killpoint::pass("kafka-after-end");
                 self.broken = 0;
-                if let Some(ready) = &mut self.producer {
-                    ready.open = false;
-                }
+                self.ended();
                 Ok(())
             }
             Some(Err(TxnError::Abort(why))) => match self.undelivered() {
@@ -171,10 +176,10 @@ impl Transactions {
         crate::killpoint::pass("kafka-after-abort");
         match made {
             Some(Ok(())) => {
-                if let Some(ready) = &mut self.producer {
-                    ready.open = false;
+                if let Some(ready) = &self.producer {
                     let _ = ready.guarded.client().client().context().take_failure();
                 }
+                self.ended();
                 Ok(())
             }
             Some(Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why))) => {
@@ -183,6 +188,20 @@ impl Transactions {
             None => {
                 let Some(ready) = self.producer.take() else { return Ok(()) };
                 Err(self.left_behind(ready.guarded, "the abort"))
+            }
+        }
+    }
+
+    /// The open transaction is over. librdkafka asks again by itself when a connection is lost, and what it asked for first
+    /// may arrive when the next transaction is open, and end that: the next one gets a producer of a newer epoch.
+    fn ended(&mut self) {
+        let Some(ready) = &mut self.producer else { return };
+        ready.open = false;
+        if ready.log.tells_of_a_lost_connection() && !crate::fault::is("producer-is-kept") {
+            tracing::debug!(producer = self.id, "a connection was lost; the next transaction gets a new producer");
+            drop(self.producer.take());
+            if let Err(why) = self.ready() {
+                tracing::warn!(producer = self.id, "not yet: {why}");
             }
         }
     }
