@@ -250,9 +250,17 @@ class Client:
     # Groups and transactions
 
     def coordinator(self, kind, key):
+        answer = self.find_coordinator(kind, key)
+        return answer.host, answer.port
+
+    def find_coordinator(self, kind, key):
         answer = self.any(messages.FIND_COORDINATOR, key=key, kind=kind)
         check(f"coordinator of {key}", answer.error, answer.message)
-        return answer.host, answer.port
+        return answer
+
+    def node(self, address):
+        """The number of the broker at an address."""
+        return next(node for node, known in self.brokers.items() if known == address)
 
     def coordinated(self, kind, key, api, read, **fields):
         """Asks a coordinator; `read` checks the answer and takes what is wanted."""

@@ -34,7 +34,7 @@ class Dump:
         self.checkpoints = {}
         for key, value in _after(meta, b"checkpoint/").items():
             store = names[key[:4]].decode().removeprefix("store/")
-            self.checkpoints[store, struct.unpack(">i", key[4:8])[0]] = struct.unpack(">q", value)[0]
+            self.checkpoints[store, struct.unpack(">i", key[4:8])[0]] = struct.unpack_from(">q", value)[0]
 
 
 def _after(entries, prefix):

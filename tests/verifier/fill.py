@@ -1,4 +1,4 @@
-"""Puts a tape into a Kafka cluster: `fill.py BOOTSTRAP TAPE [--prefix PREFIX]`. Makes the topics first."""
+"""Puts a tape into a Kafka cluster: `fill.py BOOTSTRAP TAPE [--prefix PREFIX] [--part N/OF]`. Makes the topics first."""
 
 import argparse
 from pathlib import Path
@@ -18,14 +18,17 @@ def main():
     arguments.add_argument("bootstrap")
     arguments.add_argument("tape", type=Path)
     arguments.add_argument("--prefix", default="", help="before the topics' names")
+    arguments.add_argument("--part", default="1/1", help="only this part of every partition: 1/3, 2/3 and 3/3 are all")
     options = arguments.parse_args()
+    part, of = (int(number) for number in options.part.split("/"))
     with Client(options.bootstrap) as cluster:
         cluster.check_versions()
-        fill(cluster, options.tape, options.prefix)
+        fill(cluster, options.tape, options.prefix, part, of)
 
 
-def fill(cluster, tape, prefix=""):
+def fill(cluster, tape, prefix="", part=1, of=1):
     """One batch after the other, each once: an input that is doubled would look like a mistake of the app's."""
+    some = lambda batches: batches[len(batches) * (part - 1) // of : len(batches) * part // of]
     files = sorted(tape.glob("*.batches"))
     topics = {file.stem.rsplit("-", 1)[0] for file in files}
     # The tape's timestamps are long past: by default brokers would delete it soon.
@@ -33,12 +36,12 @@ def fill(cluster, tape, prefix=""):
     cluster.create_topics(partitions, retention_ms="-1")
     for file in files:
         topic, partition = file.stem.rsplit("-", 1)
-        for batch in kafka.cut(file.read_bytes()):
+        for batch in some(kafka.cut(file.read_bytes())):
             # Producers leave the offset to the broker.
             cluster.produce(f"{prefix}{topic}", int(partition), bytes(8) + batch[8:])
     notes = [(NOTED, None, line, ()) for line in (tape / "notes.txt").read_bytes().splitlines()]
-    for at in range(0, len(notes), TOGETHER):
-        cluster.produce(f"{prefix}notes", 0, kafka.encode(0, notes[at : at + TOGETHER]))
+    for batch in some([notes[at : at + TOGETHER] for at in range(0, len(notes), TOGETHER)]):
+        cluster.produce(f"{prefix}notes", 0, kafka.encode(0, batch))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ class Batch(NamedTuple):
 
     def commits(self):
         """Whether a marker says that the transaction was committed; otherwise it was aborted."""
+        if not self.records:
+            # Compaction took it away, which it does only when all records of the transaction are gone.
+            return False
         _, kind = struct.unpack(">hh", self.records[0].key)
         return kind == 1
 
@@ -42,7 +45,9 @@ class Damaged(Exception):
 
 
 # Bits of a batch's attributes. Which clock its timestamps are from is no concern of a reader's.
-COMPRESSION, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
+# The last one is set by compaction on batches with deletions: their base timestamp then is when those may go.
+COMPRESSION, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL, DELETE_HORIZON = 0x07, 0x08, 0x10, 0x20, 0x40
+ATTRIBUTES = COMPRESSION | LOG_APPEND_TIME | TRANSACTIONAL | CONTROL | DELETE_HORIZON
 CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
 
@@ -115,7 +120,7 @@ def decode(data, compacted=False):
     return records
 
 
-def batches(data, compacted=False, allowed=COMPRESSION | LOG_APPEND_TIME | TRANSACTIONAL | CONTROL):
+def batches(data, compacted=False, allowed=ATTRIBUTES):
     """All batches that lie one after the other, whose attributes have no other bits than the allowed. Compaction takes
     records out of a batch and leaves its range of offsets and its highest timestamp as they are."""
     found, at = [], 0

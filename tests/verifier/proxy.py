@@ -131,9 +131,8 @@ class Proxy:
         finally:
             self.connections.discard(connection)
 
-    async def release(self, transactional):
+    async def release(self, transactional, held):
         """Lets a held request go, on a connection of its own, as if it had been long on its way."""
-        held, self.of(transactional).held = self.of(transactional).held, None
         facts = {"id": transactional, "transaction": held.number, "commits": held.asked.commits}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -221,13 +220,12 @@ class Connection:
             self.close()
             return
         pumps = [asyncio.ensure_future(self.requests()), asyncio.ensure_future(self.answers(reader))]
-        done, rest = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         self.close()
-        for pump in rest:
+        for pump in pumps:
             pump.cancel()
-        for pump in done:
-            error = pump.exception()
-            if error and not isinstance(error, (OSError, asyncio.IncompleteReadError)):
+        for error in await asyncio.gather(*pumps, return_exceptions=True):
+            if isinstance(error, Exception) and not isinstance(error, (OSError, asyncio.IncompleteReadError)):
                 self.proxy.tell("failed", why=repr(error))
 
     def close(self):
@@ -301,8 +299,8 @@ class Connection:
         if asked.key in (frames.END_TRANSACTION, frames.INIT_PRODUCER_ID) and frames.error(asked, frame) == 0:
             known.over = True
         elif asked.key == frames.PRODUCE and late:
-            self.proxy.spawn(self.proxy.release(asked.transactional))
-            known.over = False
+            self.proxy.spawn(self.proxy.release(asked.transactional, known.held))
+            known.held, known.over = None, False
 
 
 async def read(reader):

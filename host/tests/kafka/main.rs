@@ -7,6 +7,8 @@ mod broker;
 mod case;
 mod client;
 mod conformance;
+#[cfg(all(feature = "kill-points", feature = "faults"))]
+mod crash;
 mod examples;
 mod harness;
 mod host;

@@ -19,6 +19,8 @@ pub(crate) struct Proxy {
     orders: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
     bootstrap: String,
+    /// What it told and nobody waited for.
+    passed: Vec<Value>,
 }
 
 impl Proxy {
@@ -29,7 +31,7 @@ impl Proxy {
         let mut child = command.spawn().expect("python3 is there; run make setup");
         let orders = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut proxy = Self { child, orders, lines, bootstrap: String::new() };
+        let mut proxy = Self { child, orders, lines, bootstrap: String::new(), passed: Vec::new() };
         let told = proxy.told("listening");
         proxy.bootstrap = told["bootstrap"].as_str().expect("addresses").to_owned();
         proxy
@@ -46,7 +48,7 @@ impl Proxy {
         self.told("done")
     }
 
-    /// The next line about an event; those before it are passed over.
+    /// The next line about an event; those before it are put aside.
     pub(crate) fn told(&mut self, event: &str) -> Value {
         loop {
             let mut line = String::new();
@@ -57,7 +59,13 @@ impl Proxy {
             if told["event"] == event {
                 return told;
             }
+            self.passed.push(told);
         }
+    }
+
+    /// What was put aside about an event.
+    pub(crate) fn passed(&self, event: &str) -> Vec<&Value> {
+        self.passed.iter().filter(|told| told["event"] == event).collect()
     }
 }
 

@@ -89,5 +89,6 @@ fn librdkafka_stays_behind_the_proxy_when_its_connections_are_dropped() {
     let status = proxy.order("status");
     assert_eq!(status["transactions"]["dropped-1"].as_u64(), Some(9), "{status}");
     assert_eq!(status["counts"]["dropped"].as_u64(), Some(3), "{status}");
+    assert!(proxy.passed("dropped").iter().all(|told| told["commits"] == true && told["error"] == 0));
     assert_eq!(values(&client, "dropped"), wanted);
 }

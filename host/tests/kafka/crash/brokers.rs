@@ -1,0 +1,127 @@
+//! Brokers that are killed, started again and paused while an app works: it must go on by itself, or end and go on when it
+//! is started again, and leave no trace of it.
+
+use super::place::{Left, Place};
+use super::random::Random;
+use super::round::COMPARED_MIN;
+use crate::broker::Broker;
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// Rows a turn: small, so that a piece of the input is worked on for a second or so.
+const ROWS: &str = "1";
+/// Faults of a run on one node, and on three.
+const ALONE: usize = 8;
+const OF_THREE: usize = 30;
+/// How long an app may stand still after a fault. Far more than it does: transactions end after ten seconds.
+const STANDSTILL_MAX: Duration = Duration::from_secs(120);
+
+struct Trial {
+    broker: Broker,
+    place: Place,
+    host: Child,
+    /// What was done, how often, and how often work was left then.
+    faults: BTreeMap<String, (usize, usize)>,
+    /// Times that the host ended and was started again.
+    restarts: usize,
+}
+
+impl Trial {
+    fn begin(nodes: u16, name: &str, seed: u64) -> Self {
+        let broker = Broker::start(nodes, &[]);
+        let place = Place::new(&broker.bootstrap(), &format!("{name}-{seed}"), seed);
+        let host = start(&place);
+        Self { broker, place, host, faults: BTreeMap::new(), restarts: 0 }
+    }
+
+    /// Puts the next piece of the input in, and spoils what is being done with it.
+    fn fault(&mut self, piece: usize, of: usize, what: &str, spoil: impl FnOnce(&mut Broker, &Left)) {
+        self.place.fill(piece, of);
+        let left = self.place.left();
+        spoil(&mut self.broker, &left);
+        let (times, at_work) = self.faults.entry(what.into()).or_default();
+        (*times, *at_work) = (*times + 1, *at_work + usize::from(left.all > 0));
+        self.await_work();
+    }
+
+    /// Waits until the input is worked off; a host that has ended is started again, as whoever watches it would.
+    fn await_work(&mut self) {
+        let Self { place, host, restarts, .. } = self;
+        let began = Instant::now();
+        loop {
+            if let Some(status) = host.try_wait().expect("a child can be looked at") {
+                println!("the host ended: {status}: {}", place.said(0));
+                (*host, *restarts) = (start(place), *restarts + 1);
+            }
+            let left = place.left();
+            if left.text == 0 {
+                break;
+            }
+            assert!(began.elapsed() < STANDSTILL_MAX, "it stands still: {left:?}: {}", place.said(0));
+        }
+        println!("worked off after {:?}", began.elapsed());
+    }
+
+    fn end(mut self, faults_min: usize) {
+        self.host.kill().expect("the host can be killed");
+        self.host.wait().expect("a child can be waited for");
+        let ended = self.place.end(self.place.start(&[]));
+        assert_eq!(ended, super::place::Ended::Done);
+        let verdict = self.place.verify(1, &["--finished", "--any-order"], COMPARED_MIN);
+        println!("{:28} {:>6} {:>14}", "fault", "times", "work was left");
+        for (what, (times, at_work)) in &self.faults {
+            println!("{what:28} {times:>6} {at_work:>14}");
+        }
+        println!("{} restarts, {} comparisons", self.restarts, verdict.compared);
+        assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
+        let at_work: usize = self.faults.values().map(|(_, at_work)| at_work).sum();
+        assert!(at_work >= faults_min, "INVALID: only {at_work} faults came while work was left");
+    }
+}
+
+fn start(place: &Place) -> Child {
+    place.start_in(0, &[], &[("MILLSTREAM_TURN_ROWS", ROWS), ("RUST_LOG", "warn,millstream::worker::failures=error")])
+}
+
+#[test]
+fn a_broker_that_is_killed_or_paused_leaves_no_trace() {
+    let seed = super::seed();
+    let mut random = Random::new(seed);
+    let mut trial = Trial::begin(1, "broker", seed);
+    for piece in 1..=ALONE {
+        if random.among(0, 1) == 0 {
+            trial.fault(piece, ALONE, "killed and started again", |broker, _| {
+                broker.kill(1);
+                broker.restart(1);
+            });
+        } else {
+            // As long as a session and more, and as a transaction may be open: both end meanwhile.
+            let pause = Duration::from_secs(random.among(1, 12));
+            trial.fault(piece, ALONE, "paused", |broker, _| {
+                broker.pause(1);
+                // The time is the fault itself; nothing waits for anything here.
+                std::thread::sleep(pause);
+                broker.resume(1);
+            });
+        }
+    }
+    trial.end(ALONE / 2);
+}
+
+/// Once in a while: it takes long, and a node of three that dies costs an app more than a broker that comes back.
+#[test]
+#[ignore = "takes many minutes: cargo test --features kill-points,faults --test kafka nodes_of_three -- --ignored --nocapture"]
+fn nodes_of_three_that_are_killed_leave_no_trace() {
+    let seed = super::seed();
+    let mut trial = Trial::begin(3, "nodes", seed);
+    for piece in 1..=OF_THREE {
+        let role = ["leader of an output", "transaction coordinator", "group coordinator"][piece % 3];
+        trial.fault(piece, OF_THREE, role, |broker, left| {
+            broker.kill(left.node(role).unwrap_or(1));
+        });
+        let down = (1..=3).find(|node| trial.broker.process(*node).is_none());
+        trial.broker.restart(down.expect("one is down"));
+    }
+    trial.end(OF_THREE / 2);
+}

@@ -1,0 +1,149 @@
+//! Rounds until every point was hit often enough, some side by side: most of a round is waiting for a dead member's
+//! session to end.
+
+use super::points::{ANY_TIME, POINTS, Phase, Point};
+use super::random::Random;
+use super::round::{Round, Violation};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Hits that every point needs, whatever the number of kills.
+const HITS_MIN: usize = 2;
+/// Rounds side by side.
+const LANES: u64 = 6;
+/// Kills in one round: while an empty directory is set up, while the app works, while lost state is restored, from outside,
+/// and at the end.
+const CREATIONS: usize = 2;
+const WORKS: usize = 20;
+const RESTORES: usize = 2;
+const ANY_TIMES: usize = 2;
+const ENDS: usize = 1;
+/// Rounds after which a campaign that has not reached its kills has failed: twice what it takes.
+const KILLS_A_ROUND: usize = (CREATIONS + WORKS + RESTORES + ANY_TIMES + ENDS) / 2;
+/// Longest time until a kill from outside, microseconds: a dead member's session, a start and some dozen commits.
+const ANY_TIME_MAX: u64 = 12_000_000;
+/// As long as so many records wait in the topics that the app reads first, every place is passed for certain.
+const LEFT_MIN: u64 = 240;
+
+/// What a campaign came to.
+#[derive(Default)]
+pub(crate) struct Tally {
+    hits: BTreeMap<&'static str, usize>,
+    pub(crate) violations: Vec<Violation>,
+    compared: u64,
+    rounds: u64,
+}
+
+impl Tally {
+    fn kills(&self) -> usize {
+        self.hits.values().sum()
+    }
+
+    fn hits_of(&self, row: &str) -> usize {
+        self.hits.get(row).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn enough(&self, kills: usize) -> bool {
+        let rows = POINTS.iter().map(|point| point.row).chain([ANY_TIME]);
+        self.kills() >= kills && rows.into_iter().all(|row| self.hits_of(row) >= HITS_MIN)
+    }
+
+    /// The point of a phase that was hit least; it counts as hit until it is known not to be, so that lanes differ.
+    fn next(&mut self, phase: Phase, random: &mut Random) -> &'static Point {
+        let points: Vec<_> = POINTS.iter().filter(|point| point.phase == phase).collect();
+        let fewest = points.iter().map(|point| self.hits_of(point.row)).min();
+        let least: Vec<_> = points.into_iter().filter(|point| Some(self.hits_of(point.row)) == fewest).collect();
+        let chosen = least[usize::try_from(random.among(0, least.len() as u64 - 1)).expect("an index")];
+        *self.hits.entry(chosen.row).or_default() += 1;
+        chosen
+    }
+
+    /// Point, kills, violations.
+    pub(crate) fn table(&self) -> String {
+        let mut table = format!("{:28} {:>6} {:>11}\n", "kill point", "kills", "violations");
+        for row in POINTS.iter().map(|point| point.row).chain([ANY_TIME]) {
+            let violations = self.violations.iter().filter(|violation| violation.row == row).count();
+            table += &format!("{row:28} {:>6} {violations:>11}\n", self.hits_of(row));
+        }
+        let (kills, violations) = (self.kills(), self.violations.len());
+        table
+            + &format!(
+                "{:28} {kills:>6} {violations:>11}\n{} rounds, {} comparisons\n",
+                "all", self.rounds, self.compared
+            )
+    }
+}
+
+/// Runs rounds until every point was hit often enough, or something is wrong.
+pub(crate) fn run(bootstrap: &str, seed: u64, kills: usize) -> Tally {
+    let tally = Mutex::new(Tally::default());
+    let rounds_max = u64::try_from(kills.div_ceil(KILLS_A_ROUND)).expect("a number") + LANES;
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            let tally = &tally;
+            scope.spawn(move || {
+                let mut random = Random::new(seed.wrapping_add(lane));
+                while let Some(number) = begin(tally, kills, rounds_max) {
+                    let seed = seed.wrapping_add(number);
+                    let mut round = Round::new(bootstrap, &format!("crash-{seed}"), seed, None);
+                    one(tally, &mut round, &mut random);
+                    let mut tally = lock(tally);
+                    tally.violations.append(&mut round.violations);
+                    tally.compared += round.compared;
+                }
+            });
+        }
+    });
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of the next round, if there is to be one.
+fn begin(tally: &Mutex<Tally>, kills: usize, rounds_max: u64) -> Option<u64> {
+    let mut tally = lock(tally);
+    let over = tally.enough(kills) || !tally.violations.is_empty() || tally.rounds >= rounds_max;
+    tally.rounds += u64::from(!over);
+    (!over).then_some(tally.rounds)
+}
+
+fn one(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random) {
+    strikes(tally, round, random, Phase::Creation, CREATIONS);
+    round.fill();
+    let mut works = 0;
+    while works < WORKS && round.violations.is_empty() && round.left().text >= LEFT_MIN {
+        strikes(tally, round, random, Phase::Work, 1);
+        works += 1;
+    }
+    for _ in 0..ANY_TIMES {
+        let left = round.violations.is_empty() && round.left().all > 0;
+        if left && round.kill_at_any_time(ANY_TIME_MAX) {
+            *lock(tally).hits.entry(ANY_TIME).or_default() += 1;
+        }
+    }
+    for _ in 0..RESTORES {
+        // What went wrong before is what is to be told.
+        if round.violations.is_empty() {
+            round.lose_state();
+            strikes(tally, round, random, Phase::Restore, 1);
+        }
+    }
+    strikes(tally, round, random, Phase::End, ENDS);
+    if round.violations.is_empty() {
+        round.finish();
+    }
+}
+
+fn strikes(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random, phase: Phase, times: usize) {
+    for _ in 0..times {
+        if !round.violations.is_empty() {
+            return;
+        }
+        let point = lock(tally).next(phase, random);
+        if !round.kill(point) {
+            *lock(tally).hits.entry(point.row).or_default() -= 1;
+        }
+    }
+}

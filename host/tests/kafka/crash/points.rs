@@ -1,0 +1,80 @@
+//! The places at which the host is killed on Kafka.
+
+/// When a place is passed for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// While an empty data directory and the app's topics are made.
+    Creation,
+    /// While the app starts or works, as long as input is left.
+    Work,
+    /// While the app starts after its local state was lost.
+    Restore,
+    /// When all is done.
+    End,
+}
+
+use Phase::{Creation, End, Restore, Work};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    /// Its row in the table.
+    pub(crate) row: &'static str,
+    /// The host's name of the place.
+    pub(crate) place: &'static str,
+    pub(crate) phase: Phase,
+    /// The kill comes at a passage from the first to this one.
+    pub(crate) passages: u64,
+    /// The kill comes up to so many microseconds later.
+    pub(crate) delay: u64,
+}
+
+const fn at(place: &'static str, phase: Phase, passages: u64) -> Point {
+    Point { row: place, place, phase, passages, delay: 0 }
+}
+
+/// How long a broker takes to end a transaction, roughly: kills are spread over it.
+const END_MICROSECONDS: u64 = 8_000;
+/// How long a group takes to form anew, roughly.
+const REBALANCE_MICROSECONDS: u64 = 50_000;
+
+/// Row of kills that come from outside, at any time.
+pub(crate) const ANY_TIME: &str = "at a random time";
+
+pub(crate) const POINTS: [Point; 36] = [
+    at("format-checked", Creation, 1),
+    at("database-opened", Creation, 1),
+    at("number-given", Creation, 2),
+    at("workers-started", Work, 1),
+    at("task-assembled", Work, 15),
+    at("rebalance", Work, 2),
+    at("rebalance-before-done", Work, 2),
+    at("rebalance-after-done", Work, 2),
+    Point { row: "while the group forms", delay: REBALANCE_MICROSECONDS, ..at("rebalance-after-done", Work, 2) },
+    at("kafka-before-init", Work, 2),
+    at("kafka-after-init", Work, 2),
+    at("before-fetch", Work, 12),
+    at("fetched", Work, 4),
+    at("before-turn", Work, 12),
+    at("before-plugin-call", Work, 20),
+    at("after-plugin-call", Work, 20),
+    at("before-fold-call", Work, 8),
+    at("after-fold-call", Work, 8),
+    at("after-turn", Work, 12),
+    at("before-commit", Work, 3),
+    at("one-handed-in", Work, 12),
+    at("handed-in", Work, 3),
+    at("kafka-produced", Work, 3),
+    at("kafka-before-offsets", Work, 3),
+    at("kafka-before-end", Work, 3),
+    Point { row: "EndTxn under way", delay: END_MICROSECONDS, ..at("kafka-before-end", Work, 3) },
+    at("kafka-after-end", Work, 3),
+    at("kafka-before-state", Work, 3),
+    at("kafka-after-state", Work, 3),
+    at("committed", Work, 3),
+    at("one-knows-of-commit", Work, 12),
+    at("restore-before-step", Restore, 8),
+    at("restore-after-step", Restore, 8),
+    Point { row: "restore: state written", ..at("kafka-after-state", Restore, 4) },
+    at("worker-ends", End, 2),
+    Point { row: "leaving the group", delay: REBALANCE_MICROSECONDS, ..at("worker-ends", End, 2) },
+];
