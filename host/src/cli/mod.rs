@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod cluster;
 mod feed;
 mod new;
 mod out;
@@ -41,6 +42,8 @@ Exit codes:
 
 Environment:
   MILLSTREAM_DATA_DIR   as --data-dir
+  MILLSTREAM_KAFKA      as --kafka of run
+  MILLSTREAM_CONFIG     as --config of run
   MILLSTREAM_CACHE_DIR  where compiled plugins are kept, else millstream/plugins in the user's cache directory
   RUST_LOG              what is logged, such as warn or millstream=debug
   NO_COLOR              no colours"

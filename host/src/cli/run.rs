@@ -1,12 +1,12 @@
 //! `run`.
 
+use super::cluster::Cluster;
 use super::feed::{Shape, Source, feed};
 use super::out::Error;
 use super::{Manifest, progress};
 use crate::record::Topic;
 use crate::run::{App, Host, RunError};
 use crate::task::Topics;
-use crate::transport::kafka::Settings;
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::Shared;
 use clap::Args;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Run the app of a manifest on the embedded log.
+/// Run the app of a manifest, on the embedded log or a Kafka cluster.
 ///
 /// On a terminal a line shows how far it is, once a second. Ctrl-C (or SIGTERM) ends after a last commit, with exit
 /// code 0; once more ends at once, with exit code 130. Nothing is lost or doubled either way.
@@ -32,7 +32,9 @@ Examples:
   millstream run --input lines=input.txt --until-end         over a file; said again, over the file twice
   millstream run --until-end                                 over what is in the topics and not processed yet
   tail -F app.log | millstream run --input lines=-           over what comes, line by line
-  millstream run --input orders=orders.txt -K ':'            lines of the form key:value")]
+  millstream run --input orders=orders.txt -K ':'            lines of the form key:value
+  millstream run --kafka localhost:9092                      on a Kafka cluster; once more elsewhere to share its tasks
+  millstream run --config host.toml                          with TLS, passwords, standby copies")]
 pub(super) struct Run {
     #[command(flatten)]
     manifest: Manifest,
@@ -47,10 +49,8 @@ pub(super) struct Run {
     /// Stop when all input is at its end, processed and committed, instead of going on until Ctrl-C.
     #[arg(long)]
     until_end: bool,
-    /// Brokers of a Kafka cluster to run on instead of the embedded log, HOST:PORT[,HOST:PORT]...; state stays in the data
-    /// directory. Processes that run the same app share its tasks.
-    #[arg(long, value_name = "BOOTSTRAP", env = "MILLSTREAM_KAFKA")]
-    kafka: Option<String>,
+    #[command(flatten)]
+    cluster: Cluster,
     /// Threads that process.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -66,7 +66,7 @@ impl Run {
     pub(super) fn run(self, data: &Path, quiet: bool) -> Result<(), Error> {
         let app = self.manifest.load()?;
         let inputs = self.inputs(&app)?;
-        let host = self.host(&app, data)?;
+        let host = self.cluster.host(&app, data)?;
         app.begin(&host)?;
         let workers = usize::from(self.workers);
         let shared = Shared::new(workers);
@@ -96,14 +96,6 @@ impl Run {
         }
         let input = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         input.map_or(Ok(()), Err).and(result.map_err(Error::Run))
-    }
-
-    /// Where it runs.
-    fn host(&self, app: &App, data: &Path) -> Result<Host, RunError> {
-        match &self.kafka {
-            None => Host::embedded(data, app.manifest.settings.exactly_once),
-            Some(bootstrap) => Host::kafka(data, Settings::new(bootstrap), &app.manifest.app, None),
-        }
     }
 
     /// Says what is run, where and how: a terminal where nothing arrives yet would stay empty.

@@ -1,10 +1,10 @@
 //! `[transport.kafka]`.
 
-use super::properties::{self, Client, one_name};
-use super::setting::Setting;
+use super::properties::{self, one_name};
 use super::{Around, Check, put, security};
 use crate::record::Topic;
 use crate::topology::{Field, Problem, duration};
+use crate::transport::Property;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const SESSION_TIMEOUT_MAX: Duration = Duration::from_hours(1);
 /// Longest name of an instance, bytes: it becomes a part of other names that Kafka bounds at some 32,000 and people read.
 const INSTANCE_BYTES_MAX: usize = 100;
 
-const KEYS: [&str; 8] =
+pub(super) const KEYS: [&str; 8] =
     ["bootstrap", "standby", "replication-factor", "session-timeout", "instance", "tls", "sasl", "properties"];
 
 /// How to reach Kafka and what to ask of it.
@@ -44,18 +44,8 @@ pub struct Kafka {
     pub properties: Vec<Property>,
 }
 
-/// One of librdkafka's properties.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Property {
-    /// Its name.
-    pub name: String,
-    /// What it is set to.
-    pub value: Setting,
-    /// Which clients have it.
-    pub of: Client,
-    /// Where it stands in the configuration.
-    pub line: usize,
-}
+/// A property, and where it stands in the configuration.
+pub(super) type Found = (Property, usize);
 
 /// Where a token comes from. It is read anew whenever the client asks for another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +87,10 @@ impl Kafka {
                 _ => kafka.set(&field, problems),
             }
         }
-        kafka.token = security::read(tls.as_ref(), sasl.as_ref(), around, &mut kafka.properties, problems);
-        kafka.add(own, problems);
+        let mut found = Vec::new();
+        kafka.token = security::read(tls.as_ref(), sasl.as_ref(), around, &mut found, problems);
+        add(&mut found, own, problems);
+        kafka.properties = found.into_iter().map(|(property, _)| property).collect();
         kafka
     }
 
@@ -137,21 +129,21 @@ impl Kafka {
             _ => problems.push(field.unknown(&KEYS)),
         }
     }
+}
 
-    /// Takes the user's own properties in, as long as nothing else says the same.
-    fn add(&mut self, own: Vec<Property>, problems: &mut Vec<Problem>) {
-        for property in own {
-            let same = |other: &&Property| one_name(&other.name) == one_name(&property.name);
-            if one_name(&property.name) == "sasl.mechanisms" && !security::is_by_properties(property.value.reveal()) {
-                let what = "this mechanism cannot be said by properties alone";
-                problems.push(Problem::new("MS-H007", property.line, what, "write [transport.kafka.sasl] instead"));
-            }
-            if let Some(other) = self.properties.iter().find(same) {
-                let what = format!("{} is said twice: line {} says it too", property.name, other.line);
-                problems.push(Problem::new("MS-H007", property.line, what, "take one of them out"));
-            } else {
-                self.properties.push(property);
-            }
+/// Adds the user's own properties, as long as nothing else says the same.
+fn add(found: &mut Vec<Found>, own: Vec<Found>, problems: &mut Vec<Problem>) {
+    for (property, line) in own {
+        let name = one_name(&property.name);
+        if name == "sasl.mechanisms" && !security::is_by_properties(property.value.reveal()) {
+            let what = "this mechanism cannot be said by properties alone";
+            problems.push(Problem::new("MS-H007", line, what, "write [transport.kafka.sasl] instead"));
+        }
+        if let Some((_, other)) = found.iter().find(|(other, _)| one_name(&other.name) == name) {
+            let what = format!("{} is said twice: line {other} says it too", property.name);
+            problems.push(Problem::new("MS-H007", line, what, "take one of them out"));
+        } else {
+            found.push((property, line));
         }
     }
 }

@@ -7,11 +7,8 @@ mod properties;
 mod refused;
 mod secret;
 mod security;
-mod setting;
 
-pub use kafka::{Kafka, Property, Token, is_bootstrap};
-pub use properties::Client;
-pub use setting::{Secret, Setting};
+pub use kafka::{Kafka, Token, is_bootstrap};
 
 use crate::topology::{Document, Field, Problem, render};
 use std::path::{Path, PathBuf};

@@ -1,21 +1,10 @@
 //! `[transport.kafka.properties]`: librdkafka's properties that a user may set.
 
-use super::kafka::Property;
-use super::setting::Setting;
+use super::kafka::Found;
 use super::{Around, Check, refused, secret};
 use crate::topology::{Field, Problem, nearest};
+use crate::transport::{Client, Property, Setting};
 use serde_json::Value;
-
-/// Which clients have a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
-    /// All of them.
-    Any,
-    /// Those that read.
-    Consumer,
-    /// Those that write.
-    Producer,
-}
 
 use Client::{Any, Consumer, Producer};
 
@@ -138,7 +127,7 @@ pub(super) fn read(
     around: &Around<'_>,
     check: Check<'_>,
     problems: &mut Vec<Problem>,
-) -> Vec<Property> {
+) -> Vec<Found> {
     let mut found = Vec::new();
     gather(table, "", &mut |name, field| {
         let read = Reading { name, field, around, check }.property(problems);
@@ -169,7 +158,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn property(&self, problems: &mut Vec<Problem>) -> Option<Property> {
+    fn property(&self, problems: &mut Vec<Problem>) -> Option<Found> {
         let (name, line) = (self.name, self.field.line);
         if let Some((why, instead)) = refused::find(name) {
             problems.push(Problem::new("MS-H002", line, format!("{name} is the host's to set: {why}"), instead));
@@ -188,7 +177,7 @@ impl Reading<'_> {
             problems.push(Problem::new("MS-H006", line, what, "write one that it takes"));
             return None;
         }
-        Some(Property { name: name.into(), value, of, line })
+        Some((Property { name: name.into(), value, of }, line))
     }
 
     fn value(&self, problems: &mut Vec<Problem>) -> Option<Setting> {

@@ -1,8 +1,8 @@
 //! Secrets stand in files and in the environment, never in the configuration itself.
 
 use super::Around;
-use super::setting::Secret;
 use crate::topology::{Field, Problem};
+use crate::transport::Secret;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 

@@ -1,14 +1,13 @@
 //! `[transport.kafka.tls]` and `[transport.kafka.sasl]`: the properties that they stand for.
 
 use super::Around;
-use super::kafka::{Property, Token};
-use super::properties::Client;
+use super::kafka::{Found, Token};
 use super::secret::{self, Place};
-use super::setting::Setting;
 use crate::topology::{Field, Problem};
+use crate::transport::{Client, Property, Setting};
 
-const TLS_KEYS: [&str; 4] = ["ca", "certificate", "key", "key-password"];
-const SASL_KEYS: [&str; 4] = ["mechanism", "username", "password", "token"];
+pub(super) const TLS_KEYS: [&str; 4] = ["ca", "certificate", "key", "key-password"];
+pub(super) const SASL_KEYS: [&str; 4] = ["mechanism", "username", "password", "token"];
 /// Mechanisms that this build has.
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", OAUTHBEARER];
 const OAUTHBEARER: &str = "OAUTHBEARER";
@@ -18,7 +17,7 @@ pub(super) fn read(
     tls: Option<&Field<'_>>,
     sasl: Option<&Field<'_>>,
     around: &Around<'_>,
-    properties: &mut Vec<Property>,
+    properties: &mut Vec<Found>,
     problems: &mut Vec<Problem>,
 ) -> Option<Token> {
     let mut gathering = Gathering { around, properties, problems };
@@ -38,13 +37,13 @@ pub(super) fn read(
 
 struct Gathering<'a> {
     around: &'a Around<'a>,
-    properties: &'a mut Vec<Property>,
+    properties: &'a mut Vec<Found>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Gathering<'_> {
     fn add(&mut self, name: &str, value: Setting, line: usize) {
-        self.properties.push(Property { name: name.into(), value, of: Client::Any, line });
+        self.properties.push((Property { name: name.into(), value, of: Client::Any }, line));
     }
 
     fn tls(&mut self, section: &Field<'_>) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::transport::Client;
 use std::time::Duration;
 
 /// A directory with files that configurations name.
@@ -238,4 +239,40 @@ fn no_property_is_both_allowed_and_refused() {
         assert!(!names.contains(&name), "{name}");
     }
     assert_eq!(names.len() + refused::names().count(), 190, "as many as librdkafka 2.12.1 documents");
+}
+
+const REFERENCE: &str = include_str!("../../../docs/configuration.md");
+
+#[test]
+fn the_reference_shows_sound_configurations() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("secrets")).unwrap();
+    for file in ["ca.pem", "client.pem", "client.key", "secrets/kafka-password", "secrets/token"] {
+        std::fs::write(directory.path().join(file), "text").unwrap();
+    }
+    let env = |name: &str| (name == "KAFKA_KEY_PASSWORD").then(|| "text".into());
+    let examples: Vec<_> = REFERENCE.split("```").filter_map(|block| block.strip_prefix("toml\n")).collect();
+    let counts: Vec<usize> = examples
+        .iter()
+        .map(|text| {
+            let config = Config::parse(text, &Around { directory: directory.path(), env: &env }, &check).unwrap();
+            config.kafka.unwrap().properties.len()
+        })
+        .collect();
+    assert_eq!(counts, [11, 2]);
+}
+
+#[test]
+fn the_reference_names_every_key_and_names_no_property_wrong() {
+    for key in kafka::KEYS.iter().chain(&security::TLS_KEYS).chain(&security::SASL_KEYS) {
+        assert!(["tls", "sasl", "properties"].contains(key) || REFERENCE.contains(&format!("`{key}`")), "{key}");
+    }
+    let refused = REFERENCE.split("are the host's, and refused:").nth(1).unwrap();
+    let columns = refused.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let named: Vec<&str> = columns.flat_map(|column| column.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let all = name.strip_suffix('*').unwrap_or(name);
+        assert!(refused::names().any(|refused| refused == name || (all != name && refused.starts_with(all))), "{name}");
+    }
 }

@@ -6,11 +6,13 @@ mod coordinator;
 pub mod embedded;
 mod fetched;
 pub mod kafka;
+mod setting;
 pub mod socket;
 
 pub use admin::{Admin, Member};
 pub use coordinator::{Alone, Change, Coordinator, Fence};
 pub use fetched::{Fetch, Fetched, Records};
+pub use setting::{Client, Property, Secret, Setting};
 
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;

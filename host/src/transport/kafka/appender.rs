@@ -1,6 +1,5 @@
 //! A producer without transactions: for tools, and for workers that promise at-least-once.
 
-use super::context::Context;
 use super::ffi::{self, OutputTopic, ProducerClient};
 use super::settings::Settings;
 use super::transactions::produce;
@@ -25,7 +24,7 @@ pub(super) struct Appender {
 
 impl Appender {
     pub(super) fn new(settings: &Settings, name: &str) -> Result<Self, TransportError> {
-        let client = settings.producer(name, None).create_with_context(Context::default());
+        let client = settings.producer(name, None).create_with_context(settings.context());
         let client: ProducerClient = client.map_err(|error| super::refused(&error))?;
         Ok(Self { topics: HashMap::new(), client: Arc::new(client) })
     }

@@ -1,8 +1,9 @@
 //! What librdkafka tells between calls: its log, its errors, rebalances, records that were not delivered.
 
 use super::ffi::membership;
+use super::oauth::TokenSource;
 use crate::transport::Fence;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -25,6 +26,9 @@ pub(super) struct Context {
     closing: AtomicBool,
     failure: Mutex<Option<(RDKafkaErrorCode, String)>>,
     complained: Mutex<Option<Instant>>,
+    /// The last trouble with brokers.
+    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    token: Option<TokenSource>,
 }
 
 /// A change of the group's assignment.
@@ -44,6 +48,16 @@ pub(super) enum Kind {
 }
 
 impl Context {
+    /// For a client that gets its tokens, if it needs any, from there.
+    pub(super) fn new(token: Option<TokenSource>) -> Self {
+        Self { token, ..Self::default() }
+    }
+
+    /// The last trouble with brokers since it was asked for.
+    pub(super) fn take_trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The next rebalance that was not carried out.
     pub(super) fn next_rebalance(&self) -> Option<Rebalanced> {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
@@ -70,6 +84,14 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let source = self.token.as_ref().ok_or("no token is configured")?;
+        // librdkafka asks again, and until then goes on with the token that it has.
+        source.read().inspect_err(|why| tracing::warn!("kafka: {why}")).map_err(Into::into)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -81,6 +103,9 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let quiet = matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF));
+        if let Some(code) = error.rdkafka_error_code().filter(|_| !quiet) {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        }
         if !quiet && self.may_complain() {
             tracing::warn!("kafka: {error}: {reason}");
         } else {

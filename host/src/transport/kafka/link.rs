@@ -43,8 +43,8 @@ impl Link {
     pub(super) fn new(settings: Settings, group: &str, now: fn() -> Timestamp) -> Result<Self, TransportError> {
         let name = format!("{group}-admin");
         let refused = |error: KafkaError| super::refused(&error);
-        let admin = settings.client(&name).create_with_context(Context::default()).map_err(refused)?;
-        let consumer = |isolation| settings.reader(&name, group, isolation).create_with_context(Context::default());
+        let admin = settings.admin(&name).create_with_context(settings.context()).map_err(refused)?;
+        let consumer = |isolation| settings.reader(&name, group, isolation).create_with_context(settings.context());
         let watcher = consumer("read_uncommitted").map_err(refused)?;
         let reader = consumer("read_committed").map_err(refused)?;
         let settings = Arc::new(settings);
@@ -55,6 +55,11 @@ impl Link {
     /// The client that sees everything.
     pub(super) const fn watcher(&self) -> &ConsumerClient {
         &self.watcher
+    }
+
+    /// The last trouble with brokers.
+    pub(super) fn take_trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.watcher.client().context().take_trouble()
     }
 
     /// Number of brokers that the cluster says it has.

@@ -1,7 +1,7 @@
 //! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
 //! partition works on the task; what the task reads is assigned by hand.
 
-use super::context::{Context, Kind, Rebalanced};
+use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
 use super::placement::Placement;
 use super::settings::Settings;
@@ -41,7 +41,7 @@ impl Membership {
     /// # Errors
     /// If the settings are refused.
     pub(super) fn join(settings: &Settings, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
-        let consumer = settings.member(name, group).create_with_context(Context::default());
+        let consumer = settings.member(name, group).create_with_context(settings.context());
         let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
         consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
         Ok(Self { consumer: Arc::new(consumer), current: None, copies: None })

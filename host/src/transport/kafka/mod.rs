@@ -13,6 +13,7 @@ mod ffi_topics;
 mod guard;
 mod link;
 mod membership;
+mod oauth;
 mod placement;
 mod reader;
 mod settings;
@@ -22,6 +23,7 @@ mod transport;
 mod wake;
 
 pub use membership::Membership;
+pub use oauth::TokenSource;
 pub use settings::{Settings, against};
 pub use transport::KafkaTransport;
 
@@ -30,7 +32,7 @@ use crate::record::{Timestamp, Topic};
 use crate::store::Db;
 use link::Link;
 use placement::Placement;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 
 /// A process's connection to a cluster; clones share it.
@@ -55,11 +57,7 @@ impl Kafka {
     ) -> Result<Self, TransportError> {
         let bootstrap = settings.bootstrap.clone();
         let link = Link::new(settings, app, now)?;
-        link.brokers().map_err(|error| {
-            TransportError::Refused(format!(
-                "MS-T024: no broker of {bootstrap} answers ({error}); is the cluster up, and is this its address?"
-            ))
-        })?;
+        link.brokers().map_err(|error| unreached(&bootstrap, &error, link.take_trouble()))?;
         let link = Arc::new(link);
         let copies = Some(link.settings.standby).filter(|copies| *copies > 0);
         let placement = copies.map(|copies| Placement::follow(&link, instance, copies));
@@ -90,6 +88,20 @@ impl Kafka {
         let transport = KafkaTransport::worker(Arc::clone(&self.link), name, db, exactly_once, membership.client());
         Ok((transport, membership))
     }
+}
+
+/// Why no broker answers, as far as the client was told.
+fn unreached(bootstrap: &str, error: &TransportError, trouble: Option<(RDKafkaErrorCode, String)>) -> TransportError {
+    let (code, why) = match trouble {
+        Some((code, why)) => (Some(code), why),
+        None => (None, error.to_string()),
+    };
+    let (name, remedy) = match code {
+        Some(RDKafkaErrorCode::Authentication) => ("MS-T026", "check mechanism, username and password, or the token"),
+        Some(RDKafkaErrorCode::SSL) => ("MS-T027", "check ca, certificate and key under [transport.kafka.tls]"),
+        _ => ("MS-T024", "is the cluster up, is this its address, and does it speak TLS or SASL?"),
+    };
+    TransportError::Refused(format!("{name}: no broker of {bootstrap} lets us in: {why}; {remedy}"))
 }
 
 /// A client that librdkafka does not make.

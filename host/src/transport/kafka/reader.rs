@@ -1,6 +1,5 @@
 //! Reading partitions: from librdkafka's queues into rows' bytes, no object a record.
 
-use super::context::Context;
 use super::ffi::{ConsumerClient, PartitionQueue, Taken};
 use super::settings::Settings;
 use super::wake::Wake;
@@ -48,7 +47,7 @@ impl Reader {
     pub(super) fn new(settings: &Settings, name: &str, group: &str) -> Result<Self, TransportError> {
         let isolation = if crate::fault::is("reads-uncommitted") { "read_uncommitted" } else { "read_committed" };
         let config = settings.reader(name, group, isolation);
-        let consumer = config.create_with_context(Context::default());
+        let consumer = config.create_with_context(settings.context());
         let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
         Ok(Self { consumer: Arc::new(consumer), wake: Arc::default(), streams: HashMap::new() })
     }

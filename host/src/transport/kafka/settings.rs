@@ -1,7 +1,11 @@
 //! How the cluster is reached, and the properties of our clients.
 
+use super::context::Context;
+use super::oauth::TokenSource;
+use crate::transport::{Client, Property};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 use std::time::Duration;
 
 /// `transaction.timeout.ms`: what a process that was killed leaves open is aborted after it. Kafka Streams' default under
@@ -9,7 +13,7 @@ use std::time::Duration;
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// `retry.backoff.ms` of the producer: back-to-back transactions wait so long for the markers of the one before.
 const PRODUCER_BACKOFF_MS: u32 = 1;
-/// `linger.ms`: how long a batch waits for more records; a commit does not wait for it.
+/// `queue.buffering.max.ms`, better known as `linger.ms`: how long a batch waits for more records; a commit does not wait for it.
 const LINGER_MS: u32 = 5;
 /// `queue.buffering.max.kbytes`: records of a worker that wait to be sent, four times what a worker leaves uncommitted.
 const SEND_QUEUE_KB: u32 = 128 << 10;
@@ -38,8 +42,10 @@ const MESSAGE_BYTES_MAX: u32 = 1_000_000_000;
 pub struct Settings {
     /// Kafka's `bootstrap.servers`.
     pub bootstrap: String,
-    /// Further properties of librdkafka, for all clients. Ours are set after them.
-    pub properties: Vec<(String, String)>,
+    /// Further properties of librdkafka. Those on which the host relies are set after them.
+    pub properties: Vec<Property>,
+    /// Where the token of OAUTHBEARER lies.
+    pub token: Option<TokenSource>,
     /// Kafka's `session.timeout.ms`: a process that is not heard of for so long is taken for dead.
     pub session_timeout: Duration,
     /// Processes that keep a copy of each task's state besides the one that works on it.
@@ -52,14 +58,30 @@ impl Settings {
     /// A cluster without any further settings.
     pub fn new(bootstrap: &str) -> Self {
         let session_timeout = Duration::from_secs(10);
-        Self { bootstrap: bootstrap.into(), properties: Vec::new(), session_timeout, standby: 0, replication: None }
+        let properties = Vec::new();
+        Self { bootstrap: bootstrap.into(), properties, token: None, session_timeout, standby: 0, replication: None }
     }
 
-    /// What all clients have in common.
-    pub(super) fn client(&self, name: &str) -> ClientConfig {
+    /// The context of a client.
+    pub(super) fn context(&self) -> Context {
+        Context::new(self.token.clone())
+    }
+
+    /// A client that manages topics.
+    pub(super) fn admin(&self, name: &str) -> ClientConfig {
+        self.client(name, Client::Any, &[])
+    }
+
+    /// What all clients have in common, over what may be said otherwise by the user.
+    fn client(&self, name: &str, kind: Client, defaults: &[(&str, u32)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (property, value) in &self.properties {
-            config.set(property, value);
+        for (property, value) in defaults {
+            config.set(*property, value.to_string());
+        }
+        for Property { name, value, .. } in
+            self.properties.iter().filter(|property| property.of == Client::Any || property.of == kind)
+        {
+            config.set(name, value.reveal());
         }
         config.set("bootstrap.servers", &self.bootstrap).set("client.id", name);
         config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Warning);
@@ -68,20 +90,22 @@ impl Settings {
 
     /// A consumer that reads what it is told, and is no member of the group.
     pub(super) fn reader(&self, name: &str, group: &str, isolation: &str) -> ClientConfig {
-        let mut config = self.client(name);
+        let defaults = [
+            ("queued.max.messages.kbytes", READ_QUEUE_KB),
+            ("queued.min.messages", READ_QUEUE_RECORDS),
+            ("fetch.wait.max.ms", FETCH_WAIT_MS),
+            ("fetch.queue.backoff.ms", FETCH_BACKOFF_MS),
+        ];
+        let mut config = self.client(name, Client::Consumer, &defaults);
         config.set("group.id", group).set("isolation.level", isolation);
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error").set("enable.partition.eof", "true");
-        config.set("queued.max.messages.kbytes", READ_QUEUE_KB.to_string());
-        config.set("queued.min.messages", READ_QUEUE_RECORDS.to_string());
-        config.set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string());
-        config.set("fetch.queue.backoff.ms", FETCH_BACKOFF_MS.to_string());
         config
     }
 
     /// The consumer that is a member of the group.
     pub(super) fn member(&self, name: &str, group: &str) -> ClientConfig {
-        let mut config = self.client(name);
+        let mut config = self.client(name, Client::Consumer, &[]);
         config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "earliest");
@@ -93,17 +117,19 @@ impl Settings {
 
     /// A producer; with an id, a transactional one.
     pub(super) fn producer(&self, name: &str, transactional_id: Option<&str>) -> ClientConfig {
-        let mut config = self.client(name);
+        let mut defaults = vec![("queue.buffering.max.ms", LINGER_MS), ("queue.buffering.max.kbytes", SEND_QUEUE_KB)];
+        if transactional_id.is_some() {
+            defaults.push(("retry.backoff.ms", PRODUCER_BACKOFF_MS));
+        }
+        let mut config = self.client(name, Client::Producer, &defaults);
         config.set("enable.idempotence", "true").set("delivery.report.only.error", "true");
-        config.set("linger.ms", LINGER_MS.to_string());
-        config.set("queue.buffering.max.kbytes", SEND_QUEUE_KB.to_string());
         config.set("queue.buffering.max.messages", "0");
         // What is too large the topic's own limit says, and the task asks for it before it sends.
         config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
             // At this level librdkafka tells of every lost connection on which something is under way.
             config.set_log_level(RDKafkaLogLevel::Info);
-            config.set("transactional.id", id).set("retry.backoff.ms", PRODUCER_BACKOFF_MS.to_string());
+            config.set("transactional.id", id);
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }
         config
@@ -114,5 +140,56 @@ impl Settings {
 pub fn against(name: &str, value: &str) -> Option<String> {
     let mut config = ClientConfig::new();
     config.set(name, value);
-    config.create_native_config().err().map(|error| error.to_string())
+    // The error as a whole tells the value, which may be a secret.
+    match config.create_native_config().err()? {
+        KafkaError::ClientConfig(_, why, ..) => Some(why),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Secret, Setting};
+
+    fn settings() -> Settings {
+        let property =
+            |name: &str, value: &str, of| Property { name: name.into(), value: Setting::Plain(value.into()), of };
+        let properties = vec![
+            property("queue.buffering.max.ms", "77", Client::Producer),
+            property("fetch.wait.max.ms", "7", Client::Consumer),
+            property("client.rack", "a", Client::Any),
+            property("isolation.level", "read_uncommitted", Client::Consumer),
+            Property { name: "sasl.password".into(), value: Setting::Secret(Secret::new("hunter2")), of: Client::Any },
+        ];
+        Settings { properties, ..Settings::new("one:1") }
+    }
+
+    #[test]
+    fn the_users_properties_go_before_defaults_and_after_what_is_promised() {
+        let settings = settings();
+        let reader = settings.reader("n", "g", "read_committed");
+        let producer = settings.producer("n", Some("id"));
+        assert_eq!(reader.get("fetch.wait.max.ms"), Some("7"));
+        assert_eq!(reader.get("isolation.level"), Some("read_committed"));
+        assert_eq!(reader.get("queue.buffering.max.ms"), None, "it is none of a consumer's");
+        assert_eq!(producer.get("queue.buffering.max.ms"), Some("77"));
+        assert_eq!(producer.get("fetch.wait.max.ms"), None);
+        for config in [reader, producer, settings.member("n", "g"), settings.admin("n")] {
+            assert_eq!(config.get("client.rack"), Some("a"));
+            assert_eq!(config.get("sasl.password"), Some("hunter2"));
+            assert!(config.create_native_config().is_ok());
+        }
+        assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+    }
+
+    #[test]
+    fn what_librdkafka_refuses_is_told_without_the_value() {
+        assert_eq!(against("linger.ms", "5"), None);
+        let why = against("linger.ms", "hunter2").unwrap();
+        assert!(why.contains("linger.ms") && !why.contains("hunter2"), "{why}");
+        assert!(against("socket.keepalive.enable", "hunter2").is_some_and(|why| !why.contains("hunter2")));
+        assert!(against("compression.type", "hunter2").is_some_and(|why| !why.contains("hunter2")));
+        assert!(against("linger.sm", "5").unwrap().contains("No such configuration property"));
+    }
 }

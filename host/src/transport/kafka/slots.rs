@@ -2,7 +2,6 @@
 //! that one is no member of the group any more, a producer of the same id ends its transaction at once. Without this,
 //! readers of what it wrote would wait for the transaction's timeout.
 
-use super::context::Context;
 use super::ffi::{self, ConsumerClient, ProducerClient};
 use super::settings::Settings;
 use rdkafka::consumer::Consumer;
@@ -52,7 +51,7 @@ impl Slots {
         let told = id.clone();
         let thread = std::thread::Builder::new().name("end-transaction".into());
         let started = thread.spawn(move || {
-            let made = settings.producer(&id, Some(&id)).create_with_context(Context::default());
+            let made = settings.producer(&id, Some(&id)).create_with_context(settings.context());
             match made.map(|producer: ProducerClient| ffi::init_transactions(&producer, ATTEMPT)) {
                 Ok(Ok(())) => tracing::info!(producer = id, "the transaction of a dead process was ended"),
                 other => tracing::debug!(producer = id, "the transaction of a dead process may be open: {other:?}"),

@@ -9,7 +9,6 @@
 //!                                what became of it the committed offsets say: InDoubt
 //! ```
 
-use super::context::Context;
 use super::ffi::{self, NotTaken, OutputTopic, Produce, ProducerClient, TxnError};
 use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
@@ -71,7 +70,7 @@ impl Transactions {
         }
         let config = self.settings.producer(&self.id, Some(&self.id));
         let client: ProducerClient =
-            config.create_with_context(Context::default()).map_err(|error| super::refused(&error))?;
+            config.create_with_context(self.settings.context()).map_err(|error| super::refused(&error))?;
         let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
         let began = Instant::now();
         crate::killpoint::pass("kafka-before-init");

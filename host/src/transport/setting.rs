@@ -1,4 +1,4 @@
-//! What a client's property is set to, where it may be a secret.
+//! Properties of a transport's clients, of which some are secrets.
 
 use std::fmt;
 
@@ -59,6 +59,28 @@ impl fmt::Display for Setting {
             Self::Secret(secret) => secret.fmt(f),
         }
     }
+}
+
+/// A property of a transport's clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its name.
+    pub name: String,
+    /// What it is set to.
+    pub value: Setting,
+    /// Which clients have it.
+    pub of: Client,
+}
+
+/// Which clients have a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// All of them.
+    Any,
+    /// Those that read.
+    Consumer,
+    /// Those that write.
+    Producer,
 }
 
 #[cfg(test)]

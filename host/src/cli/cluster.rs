@@ -1,0 +1,70 @@
+//! `--kafka` and `--config`: which cluster, and how to reach it.
+
+use super::out::Error;
+use crate::config::{Config, ConfigError, Kafka, Token, is_bootstrap};
+use crate::run::{App, Host, RunError};
+use crate::transport::kafka::{Settings, TokenSource, against};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct Cluster {
+    /// Brokers of a Kafka cluster to run on instead of the embedded log, HOST:PORT[,HOST:PORT]...; state stays in the data
+    /// directory. Processes that run the same app share its tasks.
+    #[arg(long, value_name = "BROKERS", env = "MILLSTREAM_KAFKA")]
+    kafka: Option<String>,
+    /// The host's configuration: how to reach Kafka, secrets, standby copies (docs/configuration.md).
+    #[arg(long, value_name = "FILE", env = "MILLSTREAM_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Cluster {
+    /// Opens the data directory, and the cluster if one is wanted.
+    pub(super) fn host(&self, app: &App, data: &Path) -> Result<Host, Error> {
+        let config = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let kafka = match (&self.kafka, config.kafka) {
+            (None, None) => return Ok(Host::embedded(data, app.manifest.settings.exactly_once)?),
+            (Some(brokers), kafka) => Kafka { bootstrap: Some(self.checked(brokers)?), ..kafka.unwrap_or_default() },
+            (None, Some(kafka)) => kafka,
+        };
+        let instance = kafka.instance.clone();
+        Ok(Host::kafka(data, settings(kafka)?, &app.manifest.app, instance.as_deref())?)
+    }
+
+    fn checked(&self, brokers: &str) -> Result<String, Error> {
+        let wrong = || {
+            let what = format!("--kafka {brokers:?} names no brokers");
+            Error::usage("MS-C001", what, "write HOST:PORT, or several between commas, such as localhost:9092")
+        };
+        is_bootstrap(brokers).then(|| brokers.to_owned()).ok_or_else(wrong)
+    }
+}
+
+fn read(path: &Path) -> Result<Config, Error> {
+    Config::load(path, &against, super::out::colours()).map_err(|error| match error {
+        ConfigError::Problems(text) => Error::Run(RunError::Manifest(text)),
+        ConfigError::File { ref path, error: ref why } => Error::usage(
+            "MS-H001",
+            format!("the configuration {path:?} cannot be read: {why}"),
+            "name another with --config",
+        ),
+    })
+}
+
+fn settings(kafka: Kafka) -> Result<Settings, Error> {
+    let missing = || {
+        let what = "the configuration names no brokers";
+        Error::usage("MS-C001", what, "add bootstrap = \"localhost:9092\" under [transport.kafka], or say --kafka")
+    };
+    Ok(Settings {
+        bootstrap: kafka.bootstrap.ok_or_else(missing)?,
+        properties: kafka.properties,
+        token: kafka.token.map(|token| match token {
+            Token::File(path) => TokenSource::File(path),
+            Token::Env(name) => TokenSource::Env(name),
+        }),
+        session_timeout: kafka.session_timeout,
+        standby: usize::from(kafka.standby),
+        replication: kafka.replication_factor.map(i32::from),
+    })
+}
