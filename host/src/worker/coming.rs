@@ -15,6 +15,8 @@ const RESTORE_BYTES: usize = 4 << 20;
 /// So long a changelog that ends before the local state's checkpoint is waited for: the marker of a transaction that was
 /// just committed may be on its way. A changelog that was made anew stays shorter.
 const SHORTER: Duration = Duration::from_secs(10);
+/// Time between two lines about a task that cannot be opened yet.
+const TELL: Duration = Duration::from_secs(10);
 /// Pause before what could not be done yet is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -26,6 +28,8 @@ pub(super) struct Coming {
     after: Option<Instant>,
     /// When it came.
     since: Instant,
+    /// When it was last told why it waits.
+    told: Instant,
 }
 
 enum Stage {
@@ -44,7 +48,7 @@ struct Restoring {
 
 impl Coming {
     pub(super) fn closed(number: usize) -> Self {
-        Self { number, stage: Stage::Closed, after: None, since: Instant::now() }
+        Self { number, stage: Stage::Closed, after: None, since: Instant::now(), told: Instant::now() }
     }
 }
 
@@ -58,24 +62,28 @@ impl Worker {
                 self.state.coming.push(coming);
                 continue;
             }
-            let Coming { number, since, .. } = coming;
+            let Coming { number, since, mut told, .. } = coming;
             match self.advance(number, since, std::mem::replace(&mut coming.stage, Stage::Closed)) {
                 Ok(Advanced::Ready(task)) => {
                     self.state.tasks.push(Owned { number, task: *task });
                     progressed = true;
                 }
                 Ok(Advanced::On(stage)) => {
-                    self.state.coming.push(Coming { number, stage, after: None, since });
+                    self.state.coming.push(Coming { number, stage, after: None, since, told });
                     progressed = true;
                 }
                 Ok(Advanced::Waits(stage)) => {
-                    self.state.coming.push(Coming { number, stage, after: None, since });
+                    self.state.coming.push(Coming { number, stage, after: None, since, told });
                 }
                 Err(Stop::Transport(TransportError::Retry(why) | TransportError::InDoubt(why))) => {
+                    if told.elapsed() >= TELL {
+                        told = Instant::now();
+                        tracing::warn!(worker = self.number, task = number, "the task cannot be opened yet: {why}");
+                    }
                     tracing::debug!(worker = self.number, task = number, "not yet: {why}");
                     self.maker.close(number);
                     let after = Some(Instant::now() + PAUSE);
-                    self.state.coming.push(Coming { number, stage: Stage::Closed, after, since });
+                    self.state.coming.push(Coming { number, stage: Stage::Closed, after, since, told });
                 }
                 Err(stop) => return Err(stop),
             }

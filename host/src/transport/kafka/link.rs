@@ -298,7 +298,7 @@ fn about(partition: &TopicPartition, error: &KafkaError) -> TransportError {
             RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition,
-        ) => TransportError::Unknown(partition.clone()),
+        ) => TransportError::Retry(format!("the brokers do not know {partition}")),
         _ => TransportError::Retry(format!("{partition}: {error}")),
     }
 }

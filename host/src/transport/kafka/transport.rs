@@ -15,7 +15,10 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// For so long a partition may be unknown to the brokers before it is taken to be gone.
+const MISSING: Duration = Duration::from_secs(30);
 
 /// A worker's or a tool's connection.
 pub struct KafkaTransport {
@@ -28,6 +31,8 @@ pub struct KafkaTransport {
     ends: Ends,
     /// Of changelogs.
     ids: HashMap<Topic, TopicId>,
+    /// Partitions that the brokers did not know, and since when.
+    missing: HashMap<TopicPartition, Instant>,
 }
 
 /// How records are written.
@@ -50,7 +55,16 @@ struct Ends {
 impl KafkaTransport {
     pub(super) fn tool(link: Arc<Link>, name: String) -> Self {
         let ends = Ends::default();
-        Self { link, name, reader: None, writer: Writer::Plain(None, None), db: None, ends, ids: HashMap::new() }
+        Self {
+            link,
+            name,
+            reader: None,
+            writer: Writer::Plain(None, None),
+            db: None,
+            ends,
+            ids: HashMap::new(),
+            missing: HashMap::new(),
+        }
     }
 
     pub(super) fn worker(
@@ -66,7 +80,26 @@ impl KafkaTransport {
         } else {
             Writer::Plain(None, Some(member))
         };
-        Self { link, name, reader: None, writer, db: Some(db), ends: Ends::default(), ids: HashMap::new() }
+        Self {
+            link,
+            name,
+            reader: None,
+            writer,
+            db: Some(db),
+            ends: Ends::default(),
+            ids: HashMap::new(),
+            missing: HashMap::new(),
+        }
+    }
+
+    /// A broker that has just started knows of no topics; one that was deleted stays away.
+    fn await_topic(&mut self, partition: &TopicPartition) -> Result<Fetch, TransportError> {
+        self.release(partition);
+        let since = *self.missing.entry(partition.clone()).or_insert_with(Instant::now);
+        if since.elapsed() >= MISSING {
+            return Err(TransportError::Unknown(partition.clone()));
+        }
+        Ok(Fetch::Pending)
     }
 
     fn reader(&mut self) -> Result<&mut Reader, TransportError> {
@@ -205,8 +238,13 @@ impl Transport for KafkaTransport {
 
     fn fetch(&mut self, partition: &TopicPartition, from: Offset, bytes_max: usize) -> Result<Fetch, TransportError> {
         match self.reader()?.fetch(partition, from, bytes_max) {
-            Ok(fetch) => Ok(fetch),
-            Err(Unread::Unknown) => Err(TransportError::Unknown(partition.clone())),
+            Ok(fetch) => {
+                if !self.missing.is_empty() && fetch.next().is_some() {
+                    self.missing.remove(partition);
+                }
+                Ok(fetch)
+            }
+            Err(Unread::Unknown) => self.await_topic(partition),
             Err(Unread::OutOfRange) => {
                 let (start, _) = self.link.bounds(partition)?;
                 self.release(partition);
