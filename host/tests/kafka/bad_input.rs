@@ -72,7 +72,6 @@ fn a_broker_that_goes_and_comes_back_costs_no_record() {
 }
 
 #[test]
-#[ignore = "the host does not always come through: it ends with MS-R003 where a broker that starts knows no topics yet"]
 fn a_broker_that_goes_while_there_is_work_costs_no_record() {
     // The host is busy with them for some seconds.
     let count = 400_000;

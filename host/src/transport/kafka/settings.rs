@@ -34,6 +34,9 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 /// more than a turn of records, each at its plugin's deadline, can take.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
+/// `reconnect.backoff.max.ms`: a broker that comes back is found within a second by all of our clients, which wait for each
+/// other.
+const RECONNECT_MS: u32 = 1_000;
 /// `message.max.bytes`: far above what any topic takes; librdkafka's most.
 const MESSAGE_BYTES_MAX: u32 = 1_000_000_000;
 
@@ -75,6 +78,7 @@ impl Settings {
     /// What all clients have in common, over what may be said otherwise by the user.
     fn client(&self, name: &str, kind: Client, defaults: &[(&str, u32)]) -> ClientConfig {
         let mut config = ClientConfig::new();
+        config.set("reconnect.backoff.max.ms", RECONNECT_MS.to_string());
         for (property, value) in defaults {
             config.set(*property, value.to_string());
         }
