@@ -144,11 +144,11 @@ impl Settings {
 pub fn against(name: &str, value: &str) -> Option<String> {
     let mut config = ClientConfig::new();
     config.set(name, value);
-    // The error as a whole tells the value, which may be a secret.
-    match config.create_native_config().err()? {
-        KafkaError::ClientConfig(_, why, ..) => Some(why),
-        other => Some(other.to_string()),
-    }
+    let why = config.create_native_config().err().map(|error| match error {
+        KafkaError::ClientConfig(_, what, ..) => what,
+        other => other.to_string(),
+    });
+    why.map(|why| if value.is_empty() { why } else { why.replace(value, "...") })
 }
 
 #[cfg(test)]

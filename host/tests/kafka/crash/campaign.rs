@@ -21,7 +21,7 @@ const ENDS: usize = 1;
 /// Rounds after which a campaign that has not reached its kills has failed: twice what it takes.
 const KILLS_A_ROUND: usize = (CREATIONS + WORKS + RESTORES + ANY_TIMES + ENDS) / 2;
 /// Longest time until a kill from outside, microseconds: a dead member's session, a start and some dozen commits.
-const ANY_TIME_MAX: u64 = 12_000_000;
+const ANY_TIME_MAX: u64 = 4_000_000;
 /// As long as so many records wait in the topics that the app reads first, every place is passed for certain.
 const LEFT_MIN: u64 = 240;
 
