@@ -12,7 +12,7 @@ mod table;
 mod transform;
 
 pub use call::{Caller, Failure, Use};
-pub use fold::{Folder, Function};
+pub use fold::{Ahead, Folder, Function};
 pub use group_table::GroupTable;
 pub use sink::{Emission, Sink, To};
 pub use split::Split;
@@ -69,6 +69,17 @@ pub trait Operator: Send {
     fn flush(&mut self, _cx: &mut Context<'_>, _outputs: &mut [Vec<Row>]) -> Result<(), Stop> {
         Ok(())
     }
+
+    /// Forgets what it held back itself, not in a store, since the last commit.
+    fn rollback(&mut self) {}
+
+    /// Bytes that it holds back itself, not in a store.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// Sets how many bytes it may hold back itself. Results do not depend on it.
+    fn set_held_bytes_max(&mut self, _bytes: usize) {}
 }
 
 /// Why a turn cannot be finished. Nothing of it may be committed.

@@ -7,6 +7,7 @@
 mod arena;
 pub mod batch;
 pub mod change;
+pub mod counted;
 pub mod headers;
 pub mod hex;
 mod partitioner;

@@ -4,6 +4,7 @@ mod access;
 mod app_reset;
 mod host;
 mod layouts;
+mod left_over;
 mod maker;
 mod plugins;
 mod reset;
@@ -140,6 +141,18 @@ pub enum RunError {
         /// Tasks of this app.
         tasks: i32,
     },
+    /// Another form of the app wrote records between its tasks that this one would never read.
+    #[error(
+        "MS-R030: topic {topic} holds {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up with millstream topic delete {topic} --yes"
+    )]
+    LeftOver {
+        /// The topic.
+        topic: Topic,
+        /// Its records that were not processed.
+        records: u64,
+        /// What is read in its place.
+        now: Topic,
+    },
     /// Source topics that belong together differ in partitions.
     #[error(
         "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
@@ -260,6 +273,7 @@ impl App {
     pub fn begin(&self, host: &Host) -> Result<(), RunError> {
         let mut log = host.log();
         self.check_layouts(&host.db, log.as_mut())?;
+        self.check_left_over(log.as_mut())?;
         self.make_topics(log.as_mut())?;
         if host.embedded_log().is_none() {
             return Ok(());
@@ -298,11 +312,7 @@ impl App {
         let mut lag = 0;
         for subtopology in 0..self.blueprint.plan.subtopologies.len() {
             for source in self.blueprint.sources(subtopology) {
-                for partition in log.topic(&source.topic)?.iter().flat_map(TopicSpec::all_partitions) {
-                    let (start, end) = log.bounds(&partition)?;
-                    let committed = log.committed(&self.manifest.app, &partition)?.unwrap_or(start).max(start);
-                    lag += u64::try_from(end.get() - committed.get()).unwrap_or(0);
-                }
+                lag += self.unprocessed(&source.topic, log)?;
             }
         }
         Ok(lag)

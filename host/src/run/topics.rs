@@ -94,13 +94,14 @@ impl App {
         Ok(())
     }
 
-    /// Topics that the app makes for itself, changelogs that it does not write any more among them: settings of others
+    /// Topics that the app makes for itself, those that it does not write any more among them: settings of others
     /// could break what it promises.
     pub(super) fn internal(&self) -> Vec<Topic> {
         let parts = self.blueprint.plan.subtopologies.iter();
         let topics = parts.flat_map(|part| {
             let changelogs = part.stores.iter().map(|store| self.blueprint.changelog(&store.name));
-            part.repartitions.iter().map(|spec| spec.topic.clone()).chain(changelogs)
+            let between = part.repartitions.iter().flat_map(|spec| std::iter::once(&spec.topic).chain(&spec.other));
+            between.cloned().chain(changelogs)
         });
         topics.collect()
     }

@@ -4,8 +4,8 @@ use super::origins::Origins;
 use super::outbox::SinkTopic;
 use super::{ChangelogOf, Input, Outbox, Step, Task, TaskId};
 use crate::operator::{
-    Caller, Context, Effects, Folder, Function, GroupTable, Merge, Operator, Sink, Split, Stop, Table, TableFilter,
-    TableMapValues, Transform, Use,
+    Ahead, Caller, Context, Effects, Folder, Function, GroupTable, Merge, Operator, Sink, Split, Stop, Table,
+    TableFilter, TableMapValues, Transform, Use,
 };
 use crate::plugin::port::{CallError, Instance, Node, Plugin};
 use crate::record::batch::{BatchBuilder, Compression};
@@ -137,12 +137,15 @@ impl<'a> Builder<'a> {
                 let caller = call.as_ref().map(|call| self.caller(call, step)).transpose()?;
                 Box::new(GroupTable::new(caller))
             }
-            StepOp::Fold { fold, store, emit, retract } => {
+            StepOp::Fold { fold, store, emit, rows } => {
                 let function = match fold {
                     Fold::Count(format) => Function::Count(*format),
                     Fold::Call(call) => Function::Guest(self.caller(call, step)?),
                 };
-                Box::new(Folder::new(function, *store, *emit, *retract))
+                Box::new(Folder::new(function, *store, *emit, *rows))
+            }
+            StepOp::Sink { target: Target::Repartition { topic, payload: Payload::Count } } => {
+                Box::new(Ahead::new(self.sink(topic)))
             }
             StepOp::Sink { target } => Box::new(match target {
                 Target::Topic(topic) => Sink::Topic(self.sink(topic)),

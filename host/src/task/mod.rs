@@ -29,7 +29,7 @@ pub use restore::{Need, Progress, Restore};
 use crate::operator::{Context, Effects, Emission, Stop, To};
 use crate::plugin::port::Instance;
 use crate::record::batch::BatchBuilder;
-use crate::record::{Offset, Partition, Row, Topic, TopicPartition, Turn, change};
+use crate::record::{Cell, Offset, Partition, Row, Topic, TopicPartition, Turn, change, counted};
 use crate::store::KeyValueStore;
 use crate::topology::plan::Payload;
 use crate::transport::{Checkpoint, Fetch, Transaction};
@@ -137,9 +137,16 @@ impl Task {
         self.turn_rows_max = rows.clamp(1, TURN_ROWS_MAX);
     }
 
-    /// Bytes that wait for the commit: outputs and changed state.
+    /// Sets how many bytes each of its operators holds back at most until the commit, besides its stores. Results do not
+    /// depend on it, but how many records lie in repartition topics does.
+    pub fn set_held_bytes_max(&mut self, bytes: usize) {
+        self.steps.iter_mut().for_each(|step| step.operator.set_held_bytes_max(bytes));
+    }
+
+    /// Bytes that wait for the commit: outputs, changed state, and what operators hold back.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.outbox.bytes() + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
+        let held: usize = self.steps.iter().map(|step| step.operator.held_bytes()).sum();
+        self.outbox.bytes() + held + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
     }
 
     /// Takes what was fetched in for input `index`: records, or the news that the log ends there.
@@ -227,10 +234,10 @@ impl Task {
             count += 1;
             rows.push(match input.payload {
                 Payload::Plain => row,
-                Payload::Change => changed(row, &mut self.turn).ok_or_else(|| Stop::Damaged {
-                    partition: input.partition.clone(),
-                    reason: format!("the record at offset {} is no change of a table", record.offset),
-                })?,
+                Payload::Change => changed(row, &self.turn)
+                    .ok_or_else(|| damaged(&input.partition, record.offset, "change of a table"))?,
+                Payload::Count => counted(row, &self.turn)
+                    .ok_or_else(|| damaged(&input.partition, record.offset, "number of records"))?,
             });
         }
         self.origins.add(&input.partition, chunk, &load.records, load.taken, count);
@@ -359,6 +366,7 @@ impl Task {
     pub fn rollback(&mut self) {
         self.outbox.clear();
         self.effects = Effects::default();
+        self.steps.iter_mut().for_each(|step| step.operator.rollback());
         self.stores.iter_mut().for_each(KeyValueStore::rollback);
         for (input, committed) in self.inputs.iter_mut().zip(&self.committed) {
             input.rewind(*committed);
@@ -367,9 +375,19 @@ impl Task {
 }
 
 /// A row whose value is a change, taken apart.
-fn changed(row: Row, turn: &mut Turn) -> Option<Row> {
+fn changed(row: Row, turn: &Turn) -> Option<Row> {
     let (new, old) = change::cells(row.value, &turn.arena)?;
     Some(Row { value: new, old, ..row })
+}
+
+/// A row that stands for several records: their number takes the place of an old value.
+fn counted(row: Row, turn: &Turn) -> Option<Row> {
+    counted::number(turn.arena.get(row.value)?)?;
+    Some(Row { value: Cell::EMPTY, old: row.value, ..row })
+}
+
+fn damaged(partition: &TopicPartition, offset: Offset, wanted: &str) -> Stop {
+    Stop::Damaged { partition: partition.clone(), reason: format!("the record at offset {offset} is no {wanted}") }
 }
 
 /// Writes a store's changes, and their changelog records, into the transaction.

@@ -341,6 +341,7 @@ impl<'a> Checker<'a> {
         let internal = |topic: &str| {
             self.nodes.iter().any(|node| {
                 topic == format!("{app}-{}-repartition", node.name)
+                    || topic == format!("{app}-{}-counts-repartition", node.name)
                     || topic == format!("{app}-{}-changelog", node.store())
             })
         };

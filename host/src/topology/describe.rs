@@ -1,6 +1,6 @@
 //! A plan for people and tools.
 
-use super::plan::{Plan, Step, StepOp, Subtopology, Target};
+use super::plan::{Payload, Plan, Step, StepOp, Subtopology, Target};
 use crate::record::Topic;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -157,6 +157,15 @@ fn dot(plan: &Plan, out: &mut String) -> std::fmt::Result {
     writeln!(out, "}}")
 }
 
+/// What a repartition topic's records are.
+const fn written(payload: Payload) -> &'static str {
+    match payload {
+        Payload::Plain => "records",
+        Payload::Change => "changes",
+        Payload::Count => "counts",
+    }
+}
+
 fn value(plan: &Plan) -> Value {
     let steps = |part: &Subtopology| -> Vec<Value> {
         let step = |(index, step): (usize, &Step)| {
@@ -167,7 +176,13 @@ fn value(plan: &Plan) -> Value {
                 .filter_map(|input| part.steps.get(input.step))
                 .map(|step| step.name.as_str())
                 .collect();
-            json!({ "name": step.name, "kind": kind.to_lowercase(), "detail": detail, "from": from, "to": readers(part, index) })
+            let mut step_of = json!({ "name": step.name, "kind": kind.to_lowercase(), "detail": detail, "from": from, "to": readers(part, index) });
+            if let StepOp::Sink { target: Target::Repartition { payload, .. } } = &step.op
+                && let Some(fields) = step_of.as_object_mut()
+            {
+                fields.insert("writes".into(), written(*payload).into());
+            }
+            step_of
         };
         part.steps.iter().enumerate().map(step).collect()
     };

@@ -108,7 +108,7 @@ impl<'a> Lowering<'a> {
             ("merge", _) => StepOp::Merge,
             ("to-stream", Some(call)) => StepOp::Transform { kind: TransformKind::SelectKey, call },
             ("to-stream", None) => StepOp::Merge,
-            ("group-by-key", _) => return self.grouped(node, inputs, rekeyed),
+            ("group-by-key", _) => return self.grouped(index, node, inputs, rekeyed),
             ("group-by", Some(call)) if over_table => {
                 let group = StepOp::GroupTable { call: Some(call) };
                 let group = self.push(format!("{}-select", node.name), inputs, group, node.on_error);
@@ -117,13 +117,14 @@ impl<'a> Lowering<'a> {
             ("group-by", Some(call)) => {
                 let select = StepOp::Transform { kind: TransformKind::SelectKey, call };
                 let select = self.push(format!("{}-select", node.name), inputs, select, node.on_error);
-                return self.grouped(node, vec![Input { step: select, output: 0 }], true);
+                return self.grouped(index, node, vec![Input { step: select, output: 0 }], true);
             }
             ("count", _) => self.fold(
                 node,
+                &inputs,
                 Fold::Count(if node.text("format") == Some("text") { CountFormat::Text } else { CountFormat::Long }),
             ),
-            ("reduce" | "aggregate", Some(call)) => self.fold(node, Fold::Call(call)),
+            ("reduce" | "aggregate", Some(call)) => self.fold(node, &inputs, Fold::Call(call)),
             ("to", Some(call)) => StepOp::Sink { target: Target::Call(call) },
             ("to", None) => StepOp::Sink { target: Target::Topic(topic()) },
             (name, Some(call)) => StepOp::Transform { kind: transform(name), call },
@@ -133,31 +134,55 @@ impl<'a> Lowering<'a> {
         self.push(&node.name, inputs, op, node.on_error)
     }
 
-    fn fold(&mut self, node: &Node, fold: Fold) -> StepOp {
+    fn fold(&mut self, node: &Node, inputs: &[Input], fold: Fold) -> StepOp {
         let grouped = node.inputs.first().and_then(|(from, _)| self.topology.nodes.get(*from)).map(|from| from.kind);
-        let emit = if node.text("emit") == Some("every-update") { Emit::EveryUpdate } else { Emit::OnCommit };
+        let read = inputs.first().and_then(|input| self.steps.get(input.step)).map(|step| &step.op);
+        let rows = match read {
+            _ if grouped == Some(Kind::GroupedTable) => Payload::Change,
+            Some(StepOp::Source { payload: Payload::Count, .. }) => Payload::Count,
+            _ => Payload::Plain,
+        };
         let values = match &fold {
             Fold::Count(format) => Values::Count(*format),
             Fold::Call(call) => Values::Fold { plugin: call.plugin.clone(), operator: call.operator.clone() },
         };
         let store = self.store(node, values);
-        StepOp::Fold { fold, store, emit, retract: grouped == Some(Kind::GroupedTable) }
+        StepOp::Fold { fold, store, emit: emit_of(node), rows }
     }
 
     /// A grouped stream: behind a repartition topic if keys may have changed, which all its aggregates share.
-    fn grouped(&mut self, node: &Node, inputs: Vec<Input>, rekeyed: bool) -> usize {
+    fn grouped(&mut self, index: usize, node: &Node, inputs: Vec<Input>, rekeyed: bool) -> usize {
         if rekeyed {
-            return self.repartition(node, inputs, Payload::Plain, None).step;
+            let payload = if self.counts_suffice(index, node) { Payload::Count } else { Payload::Plain };
+            return self.repartition(node, inputs, payload, None).step;
         }
         self.push(&node.name, inputs, StepOp::Merge, node.on_error)
     }
 
-    /// Puts the topic `<app>-<node>-repartition` in.
+    /// Whether nothing is lost if a group's records are counted before they are written: only counts read it, and all of
+    /// them hand on no more than the last update of each key and commit.
+    fn counts_suffice(&self, index: usize, node: &Node) -> bool {
+        let mut readers = self.readers(index).peekable();
+        let counted = readers.peek().is_some()
+            && readers.all(|(_, reader)| reader.op == "count" && emit_of(reader) == Emit::OnCommit);
+        // That node's topic would have the name of this one's.
+        let namesake = format!("{}-counts", node.name);
+        counted && self.topology.nodes.iter().all(|other| other.name != namesake)
+    }
+
+    /// Puts the topic `<app>-<node>-repartition` in, or `<app>-<node>-counts-repartition`: records and counts of them never
+    /// lie in one topic, so that neither is ever taken for the other.
     fn repartition(&mut self, node: &Node, inputs: Vec<Input>, payload: Payload, partitions: Option<i32>) -> Input {
-        let topic = Topic::new(&format!("{}-{}-repartition", self.topology.app, node.name));
+        let [plain, counts] =
+            ["", "-counts"].map(|what| Topic::new(&format!("{}-{}{what}-repartition", self.topology.app, node.name)));
+        let (topic, other) = match payload {
+            Payload::Count => (counts, Some(plain)),
+            Payload::Plain if node.kind == Kind::GroupedStream => (plain, Some(counts)),
+            _ => (plain, None),
+        };
         let target = Target::Repartition { topic: topic.clone(), payload };
         let sink = self.push(format!("{}-repartition-sink", node.name), inputs, StepOp::Sink { target }, node.on_error);
-        self.repartitions.push((sink, RepartitionSpec { topic: topic.clone(), partitions }));
+        self.repartitions.push((sink, RepartitionSpec { topic: topic.clone(), other, partitions }));
         let source = StepOp::Source { topic, payload };
         Input {
             step: self.push(format!("{}-repartition-source", node.name), Vec::new(), source, node.on_error),
@@ -267,6 +292,11 @@ pub(super) fn store_of(op: &mut StepOp) -> Option<&mut usize> {
         StepOp::Fold { store, .. } => Some(store),
         _ => None,
     }
+}
+
+/// When an aggregate hands its changes on.
+fn emit_of(node: &Node) -> Emit {
+    if node.text("emit") == Some("every-update") { Emit::EveryUpdate } else { Emit::OnCommit }
 }
 
 fn transform(op: &str) -> TransformKind {

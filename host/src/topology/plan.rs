@@ -58,6 +58,9 @@ pub enum Values {
 pub struct RepartitionSpec {
     /// The topic.
     pub topic: Topic,
+    /// The topic that stands in its place where the manifest differs in how what reads it hands on: of a group that
+    /// only counts read, [`Payload::Plain`]'s or [`Payload::Count`]'s. This app does not read it.
+    pub other: Option<Topic>,
     /// Number of partitions; none: as many as the widest source topic of the subtopology that writes it.
     pub partitions: Option<i32>,
 }
@@ -107,13 +110,15 @@ pub struct Call {
     pub params: Value,
 }
 
-/// How a repartition topic's records carry their value.
+/// How a repartition topic's records carry their value, and what they stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// The value as it is.
     Plain,
     /// A change of a table, old and new value.
     Change,
+    /// How many records of the key it stands for, which were counted before they were written; their values are gone.
+    Count,
 }
 
 /// What a step does to its rows.
@@ -182,8 +187,8 @@ pub enum StepOp {
         store: usize,
         /// When its changes go on.
         emit: Emit,
-        /// Whether the input is a grouped table's changes: old values are subtracted.
-        retract: bool,
+        /// What its rows are: of changes, a grouped table's, old values are subtracted.
+        rows: Payload,
     },
     /// Writes to a topic.
     Sink {
@@ -247,7 +252,8 @@ pub enum Target {
     Topic(Topic),
     /// The topic that the plugin names for each record.
     Call(Call),
-    /// A repartition topic; rows with a null key are left out, uncounted.
+    /// A repartition topic; rows with a null key are left out, uncounted. With [`Payload::Count`] rows are counted by
+    /// key first, and what was counted is written at the commit.
     Repartition {
         /// The topic.
         topic: Topic,

@@ -69,7 +69,7 @@ fn problems(text: &str) -> Vec<Problem> {
 /// What stands in a manifest, what is written instead, and then: the code, the line, and words of cause and remedy.
 type Break<'a> = (&'a str, &'a str, &'a str, usize, &'a str);
 
-const BREAKS: [Break<'_>; 30] = [
+const BREAKS: [Break<'_>; 31] = [
     ("manifest = 1", "manifest = [", "MS-T001", 2, "mend the TOML"),
     ("manifest = 1", "manifest = 2", "MS-T003", 1, "manifest = 1"),
     ("app = \"wordcount\"", "", "MS-T004", 0, "names no app"),
@@ -115,6 +115,7 @@ const BREAKS: [Break<'_>; 30] = [
         "belongs to both \"counts\" and \"again\"",
     ),
     ("topic = \"lines\"", "topic = \"wordcount-by-word-repartition\"", "MS-T019", 5, "makes for itself"),
+    ("topic = \"lines\"", "topic = \"wordcount-by-word-counts-repartition\"", "MS-T019", 5, "makes for itself"),
     ("topic = \"counts\"", "topic = \"wordcount-CountStore-changelog\"", "MS-T019", 20, "makes for itself"),
     ("[node.out]", "[node.again]\nop = \"stream\"\ntopic = \"lines\"\n[node.out]", "MS-T018", 20, "read it once"),
     ("topic = \"counts\"", "topic = \"counts\"\ncall = \"words.split\"", "MS-T004", 20, "either topic or call"),
@@ -213,7 +214,11 @@ fn problems_show_their_line() {
 }
 
 fn planned() -> plan::Plan {
-    let manifest = Manifest::parse(SOUND).expect("it is sound");
+    planned_as(SOUND)
+}
+
+fn planned_as(text: &str) -> plan::Plan {
+    let manifest = Manifest::parse(text).expect("it is sound");
     let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
     plan(&topology.expect("it is sound"))
 }
@@ -232,11 +237,11 @@ Topologies:
     Processor: by-word-select (stores: [])
       --> by-word-repartition-sink
       <-- words
-    Sink: by-word-repartition-sink (topic: wordcount-by-word-repartition)
+    Sink: by-word-repartition-sink (topic: wordcount-by-word-counts-repartition)
       <-- by-word-select
 
   Sub-topology: 1
-    Source: by-word-repartition-source (topics: [wordcount-by-word-repartition])
+    Source: by-word-repartition-source (topics: [wordcount-by-word-counts-repartition])
       --> counts
     Processor: counts (stores: [CountStore])
       --> out
@@ -251,13 +256,57 @@ Topologies:
 #[test]
 fn is_drawn_with_topics_as_nodes() {
     let mermaid = describe(&planned(), Format::Mermaid);
-    let topics = ["  t0[(\"lines\")]", "  t1[(\"wordcount-by-word-repartition\")]", "  t2[(\"counts\")]"];
+    let topics = ["  t0[(\"lines\")]", "  t1[(\"wordcount-by-word-counts-repartition\")]", "  t2[(\"counts\")]"];
     assert!(mermaid.starts_with(&format!("flowchart TD\n{}\n", topics.join("\n"))), "{mermaid}");
     assert!(mermaid.contains("\n  t0 --> s0n0\n") && mermaid.contains(" --> t2\n"), "{mermaid}");
     let dot = describe(&planned(), Format::Dot);
     assert!(dot.starts_with("digraph \"wordcount\" {\n") && dot.ends_with("}\n"), "{dot}");
     let json: Value = serde_json::from_str(&describe(&planned(), Format::Json)).expect("it is JSON");
+    assert_eq!(json["subtopologies"][0]["steps"][3]["writes"], "counts");
     assert_eq!(json["subtopologies"][1]["stores"], json!([{ "name": "CountStore", "changelog": false }]));
+}
+
+/// What the records of the topic between stand for, its name, and what the first fold takes its rows for.
+fn between(text: &str) -> (plan::Payload, String, plan::Payload) {
+    let plan = planned_as(text);
+    let sinks = plan.subtopologies.iter().flat_map(|part| &part.steps).find_map(|step| match &step.op {
+        plan::StepOp::Sink { target: plan::Target::Repartition { topic, payload } } => {
+            Some((*payload, topic.to_string()))
+        }
+        _ => None,
+    });
+    let (written, topic) = sinks.expect("a topic between");
+    let mut steps = plan.subtopologies.iter().flat_map(|part| &part.steps);
+    let rows = steps.find_map(|step| if let plan::StepOp::Fold { rows, .. } = &step.op { Some(*rows) } else { None });
+    let mut steps = plan.subtopologies.iter().flat_map(|part| &part.steps);
+    let read = steps.find_map(|step| match &step.op {
+        plan::StepOp::Source { topic: source, payload } if source.as_str() == topic => Some(*payload),
+        _ => None,
+    });
+    assert_eq!(read, Some(written), "a topic is read as what it was written as");
+    (written, topic, rows.expect("a fold"))
+}
+
+#[test]
+fn only_what_nobody_misses_is_counted_before_it_is_written() {
+    use plan::Payload::{Count, Plain};
+    let counts = (Count, "wordcount-by-word-counts-repartition".to_owned(), Count);
+    let plain = (Plain, "wordcount-by-word-repartition".to_owned(), Plain);
+    let node = |name: &str, fields: &str| format!("[node.{name}]\n{fields}\n");
+    let and = |more: &str| format!("{SOUND}{more}");
+    assert_eq!(between(SOUND), counts);
+    assert_eq!(between(&SOUND.replace("store = \"CountStore\"", "emit = \"every-update\"")), plain);
+    let second = node("second", "op = \"count\"\nfrom = \"by-word\"");
+    assert_eq!(between(&and(&second)), counts, "both are counts that hand on at the commit");
+    assert_eq!(between(&and(&second.replace("count", "count\"\nemit = \"every-update"))), plain);
+    let reduce = node("longest", "op = \"reduce\"\nfrom = \"by-word\"\ncall = \"words.longest\"");
+    assert_eq!(between(&and(&reduce)), plain, "a reducer needs the values");
+    let namesake = node("by-word-counts", "op = \"group-by-key\"\nfrom = \"words\"");
+    let last = node("last", "op = \"count\"\nfrom = \"by-word-counts\"");
+    assert_eq!(between(&and(&format!("{namesake}{last}"))), plain, "its topic may have that name");
+    let table = SOUND.replace("\"flat-map-values\"", "\"map-values\"").replace("\"stream\"", "\"table\"");
+    let change = plan::Payload::Change;
+    assert_eq!(between(&table), (change, plain.1, change), "what a table's change takes back is not there yet");
 }
 
 const REFERENCE: &str = include_str!("../../../docs/manifest.md");

@@ -55,6 +55,7 @@ pub(crate) struct Left {
 pub(crate) struct Driver<'a> {
     blueprint: Blueprint,
     partitions: i32,
+    held_bytes_max: usize,
     ground: &'a mut Ground,
     tasks: Vec<Task>,
     turns: usize,
@@ -68,9 +69,17 @@ impl<'a> Driver<'a> {
     pub(crate) fn new(plan: &Plan, plugin: &Arc<dyn Plugin>, case: &Case, ground: &'a mut Ground) -> Self {
         let plugins = BTreeMap::from([("f".to_owned(), Arc::clone(plugin))]);
         let blueprint = Blueprint { plan: Arc::new(plan.clone()), plugins };
-        let (partitions, tasks) = (case.partitions, Vec::new());
-        let mut driver =
-            Self { blueprint, partitions, ground, tasks, turns: 0, dropped: 0, records: 0, crashed: BTreeMap::new() };
+        let mut driver = Self {
+            blueprint,
+            partitions: case.partitions,
+            held_bytes_max: case.held_bytes_max,
+            ground,
+            tasks: Vec::new(),
+            turns: 0,
+            dropped: 0,
+            records: 0,
+            crashed: BTreeMap::new(),
+        };
         driver.produce(case);
         driver.make_tasks();
         driver
@@ -151,7 +160,9 @@ impl<'a> Driver<'a> {
                 let stores = part.stores.iter().map(|store| open(&store.name)).collect();
                 let assembly = Assembly { stores, inputs, turn_rows_max: 1 };
                 let id = TaskId { subtopology, partition };
-                self.tasks.push(self.blueprint.task(id, assembly).expect("a task"));
+                let mut task = self.blueprint.task(id, assembly).expect("a task");
+                task.set_held_bytes_max(self.held_bytes_max);
+                self.tasks.push(task);
             }
         }
     }

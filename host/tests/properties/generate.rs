@@ -25,16 +25,27 @@ pub(crate) struct Case {
     pub(crate) every_update: bool,
     /// Whether functions may break a whole call down.
     pub(crate) traps: bool,
+    /// Bytes that an operator holds back at most: none, those of a few keys, or all.
+    pub(crate) held_bytes_max: usize,
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    let choice = (0..28u8, any::<u8>(), any::<u8>(), any::<u8>(), any::<bool>());
+    let choice = (0..31u8, any::<u8>(), any::<u8>(), any::<u8>(), any::<bool>());
     let input = (0..4u8, 0..3u8, 0..20u8, proptest::option::weighted(0.9, 0..4u8), 0..14u8, any::<bool>());
     let choices = proptest::collection::vec(choice, 1..14);
     let tape = proptest::collection::vec(input, 1..50);
-    (1..3u8, 1..4i32, choices, tape, any::<bool>()).prop_map(|(streams, partitions, choices, tape, every_update)| {
-        Case { streams, partitions, choices, tape, every_update, traps: true }
-    })
+    let held = prop_oneof![Just(0usize), 100..400usize, Just(usize::MAX)];
+    (1..3u8, 1..4i32, choices, tape, any::<bool>(), held).prop_map(
+        |(streams, partitions, choices, tape, every_update, held_bytes_max)| Case {
+            streams,
+            partitions,
+            choices,
+            tape,
+            every_update,
+            traps: true,
+            held_bytes_max,
+        },
+    )
 }
 
 /// A node while the topology grows.
@@ -206,6 +217,7 @@ impl Grown {
             8 => ("peek", Stream, Stream, call("peek", pick(&VALUE_FUNCTIONS, function)).to_vec()),
             9 | 24..28 => return self.merge(from, other),
             10 => return self.split(from, other, function),
+            28.. => return self.counted(from, other, function),
             11 => ("repartition", Stream, Stream, Vec::new()),
             12 => ("group-by", Stream, GroupedStream, call("select-key", pick(&KEY_FUNCTIONS, function)).to_vec()),
             13 => ("group-by-key", Stream, GroupedStream, Vec::new()),
@@ -255,6 +267,18 @@ impl Grown {
             let every = self.every_update || number.is_multiple_of(3);
             fields.push(("emit", json!(if every { "every-update" } else { "on-commit" })));
         }
+    }
+
+    /// A group that nothing but a count reads.
+    fn counted(&mut self, from: u8, other: u8, function: u8) {
+        let Some(read) = self.find(Kind::Stream, from) else { return };
+        let call = json!("f.select-key");
+        let fields = [("from", json!(read)), ("call", call), ("params", pick(&KEY_FUNCTIONS, function))];
+        let group = self.add("group-by", Kind::GroupedStream, &fields);
+        if let Some(made) = self.made.last_mut() {
+            made.kind = Kind::Nothing;
+        }
+        self.fold("count", &group, function, other);
     }
 
     fn merge(&mut self, from: u8, other: u8) {

@@ -27,7 +27,7 @@ use model::Model;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use trial::{Seen, Trial, plain, same};
+use trial::{Seen, Trial, but_for_counts, plain, record_by_record, same};
 
 /// Cases of each property through the native plugin: what takes some ten seconds.
 const CASES: u32 = 1_000;
@@ -81,6 +81,7 @@ fn batching_is_invisible() {
     let trial = Trial::native();
     batching(&trial, CASES, true);
     trial.covered_all_ops();
+    trial.covered_counting_ahead();
 }
 
 #[test]
@@ -88,6 +89,7 @@ fn crashing_is_invisible() {
     let trial = Trial::native();
     crashing(&trial, CASES, true);
     trial.covered_all_ops();
+    trial.covered_counting_ahead();
     trial.covered_all_crashes();
 }
 
@@ -95,6 +97,24 @@ fn crashing_is_invisible() {
 fn both_hold_for_a_compiled_plugin() {
     batching(&Trial::compiled(), COMPILED_CASES, false);
     crashing(&Trial::compiled(), COMPILED_CASES, false);
+}
+
+/// Counting before a repartition topic leaves what counting behind it leaves: last updates, with their timestamps and
+/// headers, rows, changelogs, and the number of dropped records. Every task commits once: how often others commit decides
+/// which updates are a commit's last.
+#[test]
+fn counting_ahead_is_invisible() {
+    let trial = Trial::native();
+    trial.check(CASES, &(case(), sizes()), |(case, turns)| {
+        let case = Case { every_update: false, ..case };
+        let cuts = calm(turns, vec![usize::MAX]);
+        let plan = |trial: &Trial| Grown::new(&case, &trial.app()).plan().ok_or_else(|| TestCaseError::reject("order"));
+        let found = trial.run_plan(&plan(&trial)?, &case, &cuts);
+        let expected = trial.run_plan(&record_by_record(&plan(&trial)?), &case, &cuts);
+        prop_assert_eq!(found.dropped, expected.dropped);
+        same(&but_for_counts(found.left), &but_for_counts(expected.left), true, "counted ahead")
+    });
+    trial.covered_counting_ahead();
 }
 
 /// What a run leaves is what the model says, record by record and row by row.

@@ -3,15 +3,16 @@
 use super::super::table::store_of;
 use super::super::{Context, Stop};
 use super::{Changes, advanced};
-use crate::record::{Cell, Row};
+use crate::record::{Cell, Row, counted};
 use crate::store::Slot;
-use crate::topology::plan::{CountFormat, Emit};
+use crate::topology::plan::{CountFormat, Emit, Payload};
 
-/// Counts rows by key; a change of a grouped table counts its new value and takes its old one off.
+/// Counts rows by key; a change of a grouped table counts its new value and takes its old one off, and what was counted
+/// before counts for as many.
 pub(super) fn count(
     rows: &[Row],
     format: CountFormat,
-    retract: bool,
+    payload: Payload,
     cx: &mut Context<'_>,
     changes: &mut Changes<'_>,
 ) -> Result<(), Stop> {
@@ -21,7 +22,11 @@ pub(super) fn count(
     let slots: Vec<Slot> = rows.iter().map(|row| store.slot(arena.bytes(row.key))).collect::<Result<_, _>>()?;
     for (row, slot) in rows.iter().zip(slots) {
         let before = store.state(slot).map(|(timestamp, value)| (timestamp, format.read(value)));
-        let step = if retract { retracted(row, before.is_some()) } else { 1 };
+        let step = match payload {
+            Payload::Plain => 1,
+            Payload::Change => retracted(row, before.is_some()),
+            Payload::Count => counted::number(arena.bytes(row.old)).unwrap_or(0),
+        };
         let timestamp = advanced(before.map(|(timestamp, _)| timestamp), row.timestamp);
         let Some(number) = before.map(|(_, number)| number).or((step > 0).then_some(0)) else {
             // Nothing was counted, and an old value is to be taken off: Kafka Streams sends a tombstone.

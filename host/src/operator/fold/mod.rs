@@ -1,12 +1,15 @@
 //! `count`, `reduce`, `aggregate`: rows become changes of a table.
 
+mod ahead;
 mod count;
 mod guest;
+
+pub use ahead::Ahead;
 
 use super::table::store_of;
 use super::{Caller, Context, Operator, Stop, only};
 use crate::record::{Cell, Row, Timestamp};
-use crate::topology::plan::{CountFormat, Emit};
+use crate::topology::plan::{CountFormat, Emit, Payload};
 use std::borrow::Cow;
 
 /// What computes the states.
@@ -26,25 +29,26 @@ pub struct Folder {
     function: Function,
     store: usize,
     emit: Emit,
-    retract: bool,
+    rows: Payload,
 }
 
 impl Folder {
-    /// An aggregate that keeps its states in the task's store `store`; `retract` says that its input is a grouped
-    /// table's changes.
-    pub fn new(function: Function, store: usize, emit: Emit, retract: bool) -> Self {
-        Self { function, store, emit, retract }
+    /// An aggregate that keeps its states in the task's store `store`; `rows` says what its rows are. Only counts take
+    /// those of [`Payload::Count`].
+    pub fn new(function: Function, store: usize, emit: Emit, rows: Payload) -> Self {
+        Self { function, store, emit, rows }
     }
 }
 
 impl Operator for Folder {
     fn run(&mut self, rows: &[Row], cx: &mut Context<'_>, outputs: &mut [Vec<Row>]) -> Result<(), Stop> {
-        let Self { function, store, emit, retract } = self;
+        let Self { function, store, emit, rows: payload } = self;
         let mut changes = Changes { store: *store, emit: *emit, out: only(outputs) };
-        let kept = if *retract { Cow::Borrowed(rows) } else { wanted(rows, cx) };
+        let retract = *payload == Payload::Change;
+        let kept = if retract { Cow::Borrowed(rows) } else { wanted(rows, cx) };
         match function {
-            Function::Count(format) => count::count(&kept, *format, *retract, cx, &mut changes),
-            Function::Guest(caller) => guest::fold(&kept, caller, *retract, cx, &mut changes),
+            Function::Count(format) => count::count(&kept, *format, *payload, cx, &mut changes),
+            Function::Guest(caller) => guest::fold(&kept, caller, retract, cx, &mut changes),
         }
     }
 
