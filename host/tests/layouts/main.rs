@@ -4,7 +4,7 @@
 
 use millstream::plugin::port::{CallError, Description, Fields, Instance, Operator, Plugin, Schema};
 use millstream::record::batch::{BatchBuilder, Compression};
-use millstream::record::{Partition, Topic, TopicPartition};
+use millstream::record::{Offset, Partition, Topic, TopicPartition};
 use millstream::run::{App, Host, open};
 use millstream::store::{Db, KeyValueStore, Writes};
 use millstream::task::Blueprint;
@@ -175,4 +175,35 @@ fn states_of_another_schema_are_refused() {
         assert!(refused.contains(&format!("as {now:?}")), "{refused}");
     }
     assert_eq!(begin(&fold(Some(("range", 1))), &mut data), "");
+}
+
+/// An app that counts a group which may have other keys than its input, and hands on in this way.
+fn regrouped(emit: &str) -> App {
+    let text = format!(
+        "{SOURCE}[node.by-word]\nop = \"group-by\"\nfrom = \"lines\"\ncall = \"p.key\"\n[node.rows]\nop = \"count\"\nfrom = \"by-word\"\nemit = {emit:?}\n[plugin.p]\ncomponent = \"p.wasm\"\n"
+    );
+    let manifest = Manifest::parse(&text).unwrap();
+    let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings).unwrap();
+    App { blueprint: Blueprint { plan: Arc::new(plan(&topology)), plugins: BTreeMap::new() }, manifest }
+}
+
+#[test]
+fn what_waits_between_tasks_in_another_form_is_not_forgotten() {
+    let forms = [("on-commit", "app-by-word-counts-repartition"), ("every-update", "app-by-word-repartition")];
+    for ((was, left), (now, _)) in [(forms[0], forms[1]), (forms[1], forms[0])] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut data = open(directory.path(), false).unwrap();
+        assert_eq!(begin(&regrouped(was), &mut data), "");
+        assert_eq!(begin(&regrouped(now), &mut data), "", "nothing waits yet");
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(1, Some(b"k"), Some(b"v"), &[]);
+        let outputs = vec![(place(left), builder.finish())];
+        data.1.commit("app", &Transaction { outputs, ..Transaction::default() }).unwrap();
+        let refused = begin(&regrouped(now), &mut data);
+        assert!(refused.starts_with(&format!("MS-R030: topic {left} holds 1 records")), "{refused}");
+        assert_eq!(begin(&regrouped(was), &mut data), "", "what wrote it goes on");
+        let offsets = vec![(place(left), Offset::new(1))];
+        data.1.commit("app", &Transaction { offsets, ..Transaction::default() }).unwrap();
+        assert_eq!(begin(&regrouped(now), &mut data), "");
+    }
 }
