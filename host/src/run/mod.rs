@@ -143,12 +143,12 @@ pub enum RunError {
     },
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
-        "MS-R030: topic {topic} holds {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up with millstream topic delete {topic} --yes"
+        "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up with millstream topic delete {topic} --yes"
     )]
     LeftOver {
         /// The topic.
         topic: Topic,
-        /// Its records that were not processed.
+        /// Offsets that were not processed: so many records at most.
         records: u64,
         /// What is read in its place.
         now: Topic,
