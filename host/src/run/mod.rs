@@ -143,7 +143,7 @@ pub enum RunError {
     },
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
-        "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up with millstream topic delete {topic} --yes"
+        "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up by deleting that topic (on the embedded log with millstream topic delete {topic} --yes)"
     )]
     LeftOver {
         /// The topic.
