@@ -12,6 +12,7 @@ mod crash;
 mod examples;
 mod harness;
 mod host;
+mod left_over;
 mod proxy;
 mod trial;
 mod verifier;
