@@ -21,14 +21,22 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Opens the data directory, and the cluster if one is wanted.
     pub(super) fn host(&self, app: &App, data: &Path) -> Result<Host, Error> {
+        match self.kafka()? {
+            None => Ok(Host::embedded(data, app.manifest.settings.exactly_once)?),
+            Some((settings, instance)) => Ok(Host::kafka(data, settings, &app.manifest.app, instance.as_deref())?),
+        }
+    }
+
+    /// How to reach the cluster, and what this process is called there; none: the embedded log.
+    pub(super) fn kafka(&self) -> Result<Option<(Settings, Option<String>)>, Error> {
         let config = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let kafka = match (&self.kafka, config.kafka) {
-            (None, None) => return Ok(Host::embedded(data, app.manifest.settings.exactly_once)?),
+            (None, None) => return Ok(None),
             (Some(brokers), kafka) => Kafka { bootstrap: Some(self.checked(brokers)?), ..kafka.unwrap_or_default() },
             (None, Some(kafka)) => kafka,
         };
         let instance = kafka.instance.clone();
-        Ok(Host::kafka(data, settings(kafka)?, &app.manifest.app, instance.as_deref())?)
+        Ok(Some((settings(kafka)?, instance)))
     }
 
     fn checked(&self, brokers: &str) -> Result<String, Error> {

@@ -1,11 +1,13 @@
 //! `reset`.
 
 use super::Manifest;
+use super::cluster::Cluster;
 use super::out::{Error, colours, print, table};
 use crate::record::{Offset, Topic, TopicPartition, time};
-use crate::run::{App, AppParts, AppReset, ResetTo, open};
-use crate::store::must_hold_data;
+use crate::run::{App, AppParts, AppReset, Host, ResetTo, open};
+use crate::store::{Db, must_hold_data};
 use crate::topology::duration;
+use crate::transport::Admin;
 use clap::Args;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,6 +22,7 @@ Examples:
   millstream reset                               says what would be done for the app of millstream.toml
   millstream reset --yes                         does it: all input is processed again
   millstream reset orders --yes                  the same for an app of which only the name is known
+  millstream reset --kafka localhost:9092        on a cluster, and the state in this data directory
   millstream reset --to-datetime 2026-01-31      input from that day on
   millstream reset --shift-by -100 --input-topics lines")]
 pub(super) struct Reset {
@@ -28,6 +31,8 @@ pub(super) struct Reset {
     /// The app's name, where its manifest is not at hand: its topics are then found by their names.
     #[arg(conflicts_with = "path")]
     app: Option<String>,
+    #[command(flatten)]
+    cluster: Cluster,
     #[command(flatten)]
     to: To,
     /// Only these of the topics that it reads.
@@ -67,28 +72,47 @@ impl Reset {
         let to = self.to.read()?;
         let outline = |manifest: &Manifest| App::outline(&manifest.path, colours());
         let outlined = if self.app.is_none() { Some(outline(&self.manifest)?) } else { None };
-        must_hold_data(data)?;
-        let (db, mut log) = open(data, true)?;
-        let mut parts = match (&self.app, &outlined) {
-            (_, Some(app)) => AppParts::of(app),
-            (name, None) => AppParts::named(name.as_deref().unwrap_or_default(), &mut log)?,
+        let name = outlined.as_ref().map(|app| app.manifest.app.clone()).or_else(|| self.app.clone());
+        let name = name.unwrap_or_default();
+        let (db, mut log) = self.open(data, &name)?;
+        let (log, db) = (log.as_mut(), db.as_ref());
+        let mut parts = match &outlined {
+            Some(app) => AppParts::of(app),
+            None => AppParts::named(&name, log)?,
         };
         if !self.input_topics.is_empty() {
             parts.only(&self.input_topics.iter().map(|topic| Topic::new(topic)).collect::<Vec<_>>())?;
         }
-        let reset = parts.survey(to, &mut log, Some(&db))?;
+        let reset = parts.survey(to, log, db)?;
         print(&told(&reset));
         if reset == AppReset::default() {
             let what = format!("nothing is known of app {:?} in {data:?}", parts.app);
             return Err(Error::failed("MS-C018", what, "name another app, or another directory with --data-dir"));
         }
         if self.yes {
-            parts.carry_out(&reset, &mut log, Some(&db))?;
+            parts.carry_out(&reset, log, db)?;
             print("done\n");
         } else {
             print("nothing was changed; --yes does it\n");
         }
         Ok(())
+    }
+}
+
+impl Reset {
+    /// The data directory, which may be missing where the topics are on a cluster, and the topics.
+    fn open(&self, data: &Path, app: &str) -> Result<(Option<Db>, Box<dyn Admin>), Error> {
+        match self.cluster.kafka()? {
+            None => {
+                must_hold_data(data)?;
+                let (db, log) = open(data, true)?;
+                Ok((Some(db), Box::new(log)))
+            }
+            Some((settings, _)) => {
+                let db = must_hold_data(data).is_ok().then(|| open(data, true)).transpose()?.map(|(db, _)| db);
+                Ok((db, Host::cluster(settings, app)?))
+            }
+        }
     }
 }
 

@@ -49,6 +49,7 @@ impl AppParts {
     /// Those of a manifest's app.
     pub fn of(app: &App) -> Self {
         let mut internal = app.internal();
+        internal.push(app.task_topic());
         internal.sort();
         let parts = 0..app.blueprint.plan.subtopologies.len();
         let inputs: BTreeSet<Topic> =
@@ -189,7 +190,7 @@ impl ResetTo {
 /// Whether a topic is one that an app of this name makes for itself, as far as its own name tells.
 fn is_named_after(app: &str, topic: &Topic) -> bool {
     let rest = topic.as_str().strip_prefix(app).and_then(|rest| rest.strip_prefix('-'));
-    rest.is_some_and(|rest| rest.ends_with("-changelog") || rest.ends_with("-repartition"))
+    rest.is_some_and(|rest| rest == "tasks" || rest.ends_with("-changelog") || rest.ends_with("-repartition"))
 }
 
 fn mark_key(app: &str) -> String {

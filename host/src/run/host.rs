@@ -6,7 +6,7 @@ use crate::store::{Db, Family, Writes};
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::kafka::{Kafka, Settings};
 use crate::transport::socket::Server;
-use crate::transport::{Alone, Coordinator, TopicSpec, Transport};
+use crate::transport::{Admin, Alone, Coordinator, TopicSpec, Transport};
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
@@ -52,6 +52,14 @@ impl Host {
         let instance = instance.map_or_else(|| own_name(&db), |name| Ok(name.to_owned()))?;
         let kafka = Kafka::connect(settings, app, &instance, upkeep::now)?;
         Ok(Self { db, carrier: Carrier::Kafka(kafka) })
+    }
+
+    /// The topics of a cluster, for who resets an app.
+    ///
+    /// # Errors
+    /// If no broker answers.
+    pub fn cluster(settings: Settings, app: &str) -> Result<Box<dyn Admin>, RunError> {
+        Ok(Box::new(Kafka::connect(settings, app, "reset", upkeep::now)?.tool()))
     }
 
     /// The database with the state.

@@ -5,11 +5,11 @@ use super::ffi::ConsumerClient;
 use super::ffi_topics::{TopicId, topic_id};
 use super::settings::Settings;
 use super::slots::Slots;
-use crate::record::{Offset, Timestamp, Topic, TopicPartition};
-use crate::transport::{Cleanup, TopicSpec, TransportError};
+use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
+use crate::transport::{Cleanup, Member, TopicSpec, TransportError};
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -172,6 +172,41 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn delete_topic(&self, name: &Topic) -> Result<(), TransportError> {
+        let deleted = pollster::block_on(self.admin.delete_topics(&[name.as_str()], &options()));
+        match deleted.map_err(|error| retry(&error))?.pop() {
+            Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => {
+                Err(TransportError::Unknown(TopicPartition::new(name.clone(), Partition::new(0))))
+            }
+            Some(Err((topic, error))) => Err(cannot(&format!("topic {topic} cannot be deleted"), error)),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    /// A group's members, or those of all groups.
+    pub(super) fn groups(&self, group: Option<&str>) -> Result<Vec<(String, Vec<Member>)>, TransportError> {
+        let list = self.watcher.fetch_group_list(group, ANSWER).map_err(|error| retry(&error))?;
+        let member = |member: &rdkafka::groups::GroupMemberInfo| Member {
+            name: member.client_id().to_owned(),
+            host: member.client_host().trim_start_matches('/').to_owned(),
+        };
+        let members = |group: &rdkafka::groups::GroupInfo| group.members().iter().map(member).collect();
+        Ok(list.groups().iter().map(|group| (group.name().to_owned(), members(group))).collect())
+    }
+
+    /// Sets where the app's group goes on, while it has no members: the brokers take no such commit else.
+    pub(super) fn move_group(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
+        if group != self.group {
+            return Err(TransportError::Refused(format!("group {group} is not that of the app {}", self.group)));
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let offsets = super::transport::list(offsets, "")?;
+        let moved = self.reader.commit(&offsets, CommitMode::Sync);
+        moved.map_err(|error| TransportError::Refused(format!("the offsets of {group} cannot be set: {error}")))
     }
 
     /// First offset and end, with what is not committed.

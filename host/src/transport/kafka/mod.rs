@@ -4,6 +4,7 @@
 //! hand, and a producer. What its tasks did between two commits is one transaction of the producer, with the inputs'
 //! offsets under the membership of the time when they were read; local state follows once the transaction is committed.
 
+mod admin;
 mod appender;
 mod checkpoint;
 mod context;

@@ -92,6 +92,11 @@ impl KafkaTransport {
         }
     }
 
+    /// What it shares with the process's others.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// A broker that has just started knows of no topics; one that was deleted stays away.
     fn await_topic(&mut self, partition: &TopicPartition) -> Result<Fetch, TransportError> {
         self.release(partition);
@@ -178,7 +183,7 @@ fn appender_of<'a>(
 }
 
 /// The offsets, each with the name of who commits it.
-fn list(offsets: &[(TopicPartition, Offset)], by: &str) -> Result<TopicPartitionList, TransportError> {
+pub(super) fn list(offsets: &[(TopicPartition, Offset)], by: &str) -> Result<TopicPartitionList, TransportError> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for (partition, offset) in offsets {
         let (topic, number) = (partition.topic.as_str(), partition.partition.get());
