@@ -228,3 +228,31 @@ fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(values(&client, "anew.out"), texts((0..5).chain(10..12)));
 }
+
+#[test]
+fn wrong_credentials_are_told_and_the_password_is_not() {
+    let users = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"admin\" password=\"a\" \
+                 user_admin=\"a\" user_orders=\"right-password\";";
+    let broker = Broker::start(
+        1,
+        &[
+            "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "sasl.enabled.mechanisms=PLAIN",
+            "sasl.mechanism.inter.broker.protocol=PLAIN",
+            "inter.broker.listener.name=PLAINTEXT",
+            &format!("listener.name.plaintext.plain.sasl.jaas.config={users}"),
+        ],
+    );
+    let app = copies("sasl", "[topic]\n\"sasl.in\" = { partitions = 1 }\n\"sasl.out\" = { partitions = 1 }\n");
+    for (password, code) in [("wrong-password", Some(1)), ("right-password", Some(0))] {
+        std::fs::write(app.path().join("password"), password).expect("a password can be written");
+        let sasl = "mechanism = \"PLAIN\"\nusername = \"orders\"\npassword = { file = \"password\" }\n";
+        std::fs::write(app.path().join("host.toml"), format!("[transport.kafka.sasl]\n{sasl}")).expect("a file");
+        let ended = Host::run(app.path(), &broker.bootstrap(), &["--config", "host.toml", "--until-end"]).end();
+        assert_eq!(ended.code, code, "{}", ended.log);
+        assert!(!ended.log.contains(password), "{}", ended.log);
+        if code == Some(1) {
+            says(&ended, &["MS-T026", "help: check mechanism, username and password"]);
+        }
+    }
+}

@@ -53,6 +53,13 @@ impl Context {
         Self { token, ..Self::default() }
     }
 
+    /// Whether the last trouble is that brokers do not let us in: trying longer does not help.
+    pub(super) fn is_shut_out(&self) -> bool {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let codes = [RDKafkaErrorCode::Authentication, RDKafkaErrorCode::SSL];
+        trouble.as_ref().is_some_and(|(code, _)| codes.contains(code))
+    }
+
     /// The last trouble with brokers since it was asked for.
     pub(super) fn take_trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -104,7 +111,10 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         let quiet = matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF));
         if let Some(code) = error.rdkafka_error_code().filter(|_| !quiet) {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+            // That no broker is left follows from the trouble before.
+            if code != RDKafkaErrorCode::AllBrokersDown {
+                *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+            }
         }
         if !quiet && self.may_complain() {
             tracing::warn!("kafka: {error}: {reason}");

@@ -14,10 +14,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a question to the cluster may take.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long the first question waits at once; what went wrong meanwhile is looked at then.
+const SLICE: Duration = Duration::from_secs(1);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
 
@@ -67,9 +69,27 @@ impl Link {
     /// # Errors
     /// If none of them answers.
     pub(super) fn brokers(&self) -> Result<usize, TransportError> {
-        // A topic that is not there: all brokers and no more than that are asked for.
-        let metadata = self.watcher.fetch_metadata(Some("__millstream"), ANSWER).map_err(|error| retry(&error))?;
-        Ok(metadata.brokers().len())
+        let began = Instant::now();
+        loop {
+            // A topic that is not there: all brokers and no more than that are asked for.
+            let error = match self.watcher.fetch_metadata(Some("__millstream"), SLICE) {
+                Ok(metadata) => return Ok(metadata.brokers().len()),
+                Err(error) => retry(&error),
+            };
+            self.serve();
+            if began.elapsed() >= ANSWER || self.watcher.client().context().is_shut_out() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Serves what comes to clients that nobody reads by: errors, tokens that run out.
+    pub(super) fn serve(&self) {
+        for client in [&self.watcher, &self.reader] {
+            while let Some(Err(error)) = client.poll(Duration::ZERO) {
+                tracing::debug!("kafka: {error}");
+            }
+        }
     }
 
     /// Partitions of one topic, or of all.
@@ -148,7 +168,7 @@ impl Link {
 
     /// Waits until the brokers know a topic that was made.
     fn await_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while began.elapsed() < ANSWER {
             if self.partitions(Some(spec.name.as_str()))?.iter().any(|(name, _)| *name == spec.name) {
                 return Ok(());

@@ -35,6 +35,10 @@ use link::Link;
 use placement::Placement;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two looks at what came to the clients that nobody reads by.
+const SERVE: Duration = Duration::from_millis(200);
 
 /// A process's connection to a cluster; clones share it.
 #[derive(Clone)]
@@ -60,6 +64,15 @@ impl Kafka {
         let link = Link::new(settings, app, now)?;
         link.brokers().map_err(|error| unreached(&bootstrap, &error, link.take_trouble()))?;
         let link = Arc::new(link);
+        let served = Arc::downgrade(&link);
+        let serve = std::thread::Builder::new().name("kafka-events".into()).spawn(move || {
+            while let Some(link) = served.upgrade() {
+                link.serve();
+                drop(link);
+                std::thread::sleep(SERVE);
+            }
+        });
+        serve.map_err(|error| TransportError::Retry(error.to_string()))?;
         let copies = Some(link.settings.standby).filter(|copies| *copies > 0);
         let placement = copies.map(|copies| Placement::follow(&link, instance, copies));
         Ok(Self { link, instance: instance.into(), placement })
