@@ -14,6 +14,7 @@ mod harness;
 mod host;
 mod left_over;
 mod proxy;
+mod standby;
 mod trial;
 mod verifier;
 

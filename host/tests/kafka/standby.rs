@@ -1,0 +1,67 @@
+//! Copies of each other's stores: kept by processes that work on other tasks, and used when one of them dies.
+
+use crate::await_that;
+use crate::broker::Broker;
+use crate::client::{Client, Record};
+use crate::host::Host;
+use std::path::Path;
+use std::process::Command;
+
+const MANIFEST: &str = "manifest = 1
+app = \"standby\"
+[node.rows]
+op = \"table\"
+topic = \"standby.in\"
+store = \"rows\"
+changelog = true
+";
+const CONFIG: &str = "[transport.kafka]\nstandby = 1\nsession-timeout = \"2s\"\n";
+const PARTITIONS: i32 = 4;
+
+/// A process's directory.
+fn place() -> tempfile::TempDir {
+    let at = tempfile::tempdir().expect("a directory");
+    std::fs::write(at.path().join("millstream.toml"), MANIFEST).expect("a manifest");
+    std::fs::write(at.path().join("host.toml"), CONFIG).expect("a configuration");
+    at
+}
+
+/// Rows of the store that lie with the process that runs here.
+fn rows(at: &Path) -> usize {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    let found = command.args(["state", "range", "rows", "-f", "%k\\n"]).current_dir(at).output().expect("it runs");
+    String::from_utf8_lossy(&found.stdout).lines().count()
+}
+
+fn numbered(numbers: std::ops::Range<usize>) -> Vec<Record> {
+    let text = |number: usize| Some(number.to_string().into_bytes());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a partition")]
+    let partition = |number: usize| (number % PARTITIONS as usize) as i32;
+    let record = |number: usize| Record {
+        partition: partition(number),
+        key: text(number),
+        value: text(number),
+        timestamp: 1,
+        ..Record::default()
+    };
+    numbers.map(record).collect()
+}
+
+#[test]
+fn every_process_has_all_rows_and_goes_on_with_those_of_the_dead() {
+    let bootstrap = Broker::shared().bootstrap();
+    let client = Client::to(&bootstrap);
+    client.create("standby.in", PARTITIONS, &[]);
+    client.produce("standby.in", &numbered(0..400));
+    let (one, two) = (place(), place());
+    let run = |at: &Path| Host::run(at, &bootstrap, &["--config", "host.toml"]);
+    let (first, second) = (run(one.path()), run(two.path()));
+    // Each works on half of the tasks and has a copy of the other half.
+    await_that("both have all rows", || rows(one.path()) == 400 && rows(two.path()) == 400);
+    drop(first);
+    client.produce("standby.in", &numbered(400..800));
+    await_that("the other one works on all of it", || rows(two.path()) == 800);
+    let ended = second.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(rows(two.path()), 800);
+}
