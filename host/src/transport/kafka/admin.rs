@@ -1,5 +1,6 @@
 //! What tools do to topics and groups of a cluster.
 
+use super::link::ANSWER;
 use super::transport::KafkaTransport;
 use crate::record::{Offset, Topic, TopicPartition};
 use crate::transport::{Admin, Member, TransportError};
@@ -10,14 +11,16 @@ impl Admin for KafkaTransport {
     }
 
     fn groups(&mut self) -> Result<Vec<String>, TransportError> {
-        let mut groups = self.link().groups(None)?;
-        groups.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(groups.into_iter().map(|(name, _)| name).collect())
+        let mut groups = self.link().groups()?;
+        groups.sort();
+        Ok(groups)
     }
 
     fn members(&mut self, group: &str) -> Result<Vec<Member>, TransportError> {
-        let groups = self.link().groups(Some(group))?;
-        Ok(groups.into_iter().filter(|(name, _)| name == group).flat_map(|(_, members)| members).collect())
+        self.link().members(group, ANSWER, |member| Member {
+            name: member.client_id().to_owned(),
+            host: member.client_host().trim_start_matches('/').to_owned(),
+        })
     }
 
     /// Of the app's own group.

@@ -1,12 +1,11 @@
 //! A producer without transactions: for tools, and for workers that promise at-least-once.
 
-use super::ffi::{self, OutputTopic, ProducerClient};
+use super::ffi::{self, ProducerClient};
+use super::outputs::Outputs;
 use super::settings::Settings;
-use super::transactions::produce;
-use crate::record::{Topic, TopicPartition};
+use crate::record::TopicPartition;
 use crate::transport::TransportError;
 use rdkafka::producer::Producer;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,7 @@ const FLUSH_STEP: Duration = Duration::from_secs(1);
 
 /// A producer whose records stand for themselves.
 pub(super) struct Appender {
-    // Before the client: topics are let go of first.
-    topics: HashMap<Topic, OutputTopic>,
+    outputs: Outputs,
     client: Arc<ProducerClient>,
 }
 
@@ -26,18 +24,13 @@ impl Appender {
     pub(super) fn new(settings: &Settings, name: &str) -> Result<Self, TransportError> {
         let client = settings.producer(name, None).create_with_context(settings.context());
         let client: ProducerClient = client.map_err(|error| super::refused(&error))?;
-        Ok(Self { topics: HashMap::new(), client: Arc::new(client) })
+        let client = Arc::new(client);
+        Ok(Self { outputs: Outputs::of(&client), client })
     }
 
     /// Produces the records of a batch; says how many there were.
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
-        if !self.topics.contains_key(&partition.topic) {
-            let topic = OutputTopic::new(&self.client, partition.topic.as_str());
-            let topic = topic.ok_or_else(|| TransportError::Unknown(partition.clone()))?;
-            self.topics.insert(partition.topic.clone(), topic);
-        }
-        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
-        produce(topic, partition, batch).map_err(TransportError::InDoubt)
+        self.outputs.produce(partition, batch).map_err(TransportError::InDoubt)
     }
 
     /// Waits until the brokers have everything.

@@ -189,56 +189,35 @@ impl OutputTopic {
         let (value, value_len) = pointer(record.value);
         let flags = c::RD_KAFKA_MSG_F_COPY;
         // SAFETY: the arguments are pairs of a tag and what the tag asks for (rdkafka.h, rd_kafka_vtype_t), closed by
-        // END; librdkafka copies key and value before it returns and owns the headers only if it says so.
+        // END; librdkafka copies key and value before it returns and owns the headers, if there are any, only if it says so.
         let error = unsafe {
             use c::rd_kafka_vtype_t as tag;
             let (rk, topic) = (self.producer.client().native_ptr(), self.topic);
             let (partition, timestamp) = (record.partition, record.timestamp);
-            if headers.is_null() {
-                c::rd_kafka_producev(
-                    rk,
-                    tag::RD_KAFKA_VTYPE_RKT,
-                    topic,
-                    tag::RD_KAFKA_VTYPE_PARTITION,
-                    partition,
-                    tag::RD_KAFKA_VTYPE_MSGFLAGS,
-                    flags,
-                    tag::RD_KAFKA_VTYPE_KEY,
-                    key,
-                    key_len,
-                    tag::RD_KAFKA_VTYPE_VALUE,
-                    value,
-                    value_len,
-                    tag::RD_KAFKA_VTYPE_TIMESTAMP,
-                    timestamp,
-                    tag::RD_KAFKA_VTYPE_END,
-                )
-            } else {
-                let error = c::rd_kafka_producev(
-                    rk,
-                    tag::RD_KAFKA_VTYPE_RKT,
-                    topic,
-                    tag::RD_KAFKA_VTYPE_PARTITION,
-                    partition,
-                    tag::RD_KAFKA_VTYPE_MSGFLAGS,
-                    flags,
-                    tag::RD_KAFKA_VTYPE_KEY,
-                    key,
-                    key_len,
-                    tag::RD_KAFKA_VTYPE_VALUE,
-                    value,
-                    value_len,
-                    tag::RD_KAFKA_VTYPE_TIMESTAMP,
-                    timestamp,
-                    tag::RD_KAFKA_VTYPE_HEADERS,
-                    headers,
-                    tag::RD_KAFKA_VTYPE_END,
-                );
-                if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                    c::rd_kafka_headers_destroy(headers);
-                }
-                error
+            let error = c::rd_kafka_producev(
+                rk,
+                tag::RD_KAFKA_VTYPE_RKT,
+                topic,
+                tag::RD_KAFKA_VTYPE_PARTITION,
+                partition,
+                tag::RD_KAFKA_VTYPE_MSGFLAGS,
+                flags,
+                tag::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_len,
+                tag::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_len,
+                tag::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp,
+                tag::RD_KAFKA_VTYPE_HEADERS,
+                headers,
+                tag::RD_KAFKA_VTYPE_END,
+            );
+            if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && !headers.is_null() {
+                c::rd_kafka_headers_destroy(headers);
             }
+            error
         };
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),

@@ -15,10 +15,13 @@ mod guard;
 mod link;
 mod membership;
 mod oauth;
+mod offsets;
+mod outputs;
 mod placement;
 mod reader;
 mod settings;
 mod slots;
+mod topics;
 mod transactions;
 mod transport;
 mod wake;
@@ -62,7 +65,7 @@ impl Kafka {
     ) -> Result<Self, TransportError> {
         let bootstrap = settings.bootstrap.clone();
         let link = Link::new(settings, app, now)?;
-        link.brokers().map_err(|error| unreached(&bootstrap, &error, link.take_trouble()))?;
+        link.reach().map_err(|error| unreached(&bootstrap, &error, link.take_trouble()))?;
         let link = Arc::new(link);
         let served = Arc::downgrade(&link);
         let serve = std::thread::Builder::new().name("kafka-events".into()).spawn(move || {

@@ -3,7 +3,6 @@
 
 use super::link::Link;
 use crate::record::murmur2;
-use rdkafka::consumer::Consumer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -41,12 +40,14 @@ fn look(link: &Link, placement: &Weak<Placement>, instance: &str, copies: usize)
     loop {
         std::thread::sleep(LOOK);
         let Some(placement) = placement.upgrade() else { return };
-        let Ok(list) = link.watcher().fetch_group_list(Some(&link.group), ANSWER) else { continue };
-        let members = list.groups().iter().filter(|found| found.name() == link.group).flat_map(|found| found.members());
+        let told = link.members(&link.group, ANSWER, |member| {
+            let name = instance_of(member.client_id(), &link.group).to_owned();
+            (name, member.assignment().map(assigned).unwrap_or_default())
+        });
+        let Ok(members) = told else { continue };
         let mut owned: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for member in members {
-            let name = instance_of(member.client_id(), &link.group);
-            owned.entry(name.to_owned()).or_default().extend(member.assignment().map(assigned).unwrap_or_default());
+        for (name, tasks) in members {
+            owned.entry(name).or_default().extend(tasks);
         }
         *placement.tasks.lock().unwrap_or_else(PoisonError::into_inner) = copies_of(&owned, instance, copies);
     }

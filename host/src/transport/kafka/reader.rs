@@ -1,12 +1,12 @@
 //! Reading partitions: from librdkafka's queues into rows' bytes, no object a record.
 
 use super::ffi::{ConsumerClient, PartitionQueue, Taken};
+use super::offsets::{one, one_at};
 use super::settings::Settings;
 use super::wake::Wake;
 use crate::record::batch::Record;
 use crate::record::{Cell, Chunk, Offset, TopicPartition, headers};
 use crate::transport::{Fetch, Records, TransportError};
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
 use std::collections::HashMap;
@@ -81,11 +81,10 @@ impl Reader {
     fn assign(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), Unread> {
         self.release(partition);
         let (topic, number) = (partition.topic.as_str(), partition.partition.get());
-        let failed = |error: rdkafka::error::KafkaError| Unread::Failed(error.to_string());
         let queue = PartitionQueue::new(&self.consumer, topic, number, &self.wake).ok_or(Unread::Unknown)?;
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(topic, number, rdkafka::Offset::Offset(from.get())).map_err(failed)?;
-        self.consumer.incremental_assign(&list).map_err(failed)?;
+        let list = one_at(partition, from.get()).map_err(|error| Unread::Failed(error.to_string()))?;
+        let assigned = self.consumer.incremental_assign(&list);
+        assigned.map_err(|error| Unread::Failed(error.to_string()))?;
         self.streams.insert(partition.clone(), Stream { queue, next: from, ended: false, unread: None });
         Ok(())
     }
@@ -95,9 +94,7 @@ impl Reader {
         if self.streams.remove(partition).is_none() {
             return;
         }
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition(partition.topic.as_str(), partition.partition.get());
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
+        if let Err(error) = self.consumer.incremental_unassign(&one(partition)) {
             tracing::debug!(%partition, "kafka: {error}");
         }
     }

@@ -2,15 +2,12 @@
 //! that one is no member of the group any more, a producer of the same id ends its transaction at once. Without this,
 //! readers of what it wrote would wait for the transaction's timeout.
 
-use super::ffi::{self, ConsumerClient, ProducerClient};
+use super::ffi::{self, ProducerClient};
 use super::settings::Settings;
-use rdkafka::consumer::Consumer;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the group is asked for its members.
-const MEMBERS: Duration = Duration::from_secs(5);
 /// How long an attempt to end a transaction may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// For so long it is known that a dead one's transaction was ended: it would have to come back and die again meanwhile.
@@ -31,14 +28,14 @@ enum State {
 impl Slots {
     /// Whether the owner of a transactional id may have a transaction open although it is no member of the group. If so
     /// its end is on the way, and asking again later says when.
-    pub(super) fn is_haunted(&self, id: &str, group: &str, watcher: &ConsumerClient, settings: &Arc<Settings>) -> bool {
+    pub(super) fn is_haunted(&self, id: &str, is_member: impl FnOnce() -> bool, settings: &Arc<Settings>) -> bool {
         let state = self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
         match state {
             Some(State::UnderWay) => return true,
             Some(State::Ended(when)) if when.elapsed() < KNOWN => return false,
             _ => {}
         }
-        if is_member(id, group, watcher) {
+        if is_member() {
             return false;
         }
         self.end(id, settings);
@@ -62,17 +59,5 @@ impl Slots {
         if started.is_err() {
             self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(told, State::Ended(Instant::now()));
         }
-    }
-}
-
-/// Whether a member calls itself so; where that is not known, it is taken to be alive.
-fn is_member(id: &str, group: &str, watcher: &ConsumerClient) -> bool {
-    match watcher.fetch_group_list(Some(group), MEMBERS) {
-        Ok(list) => {
-            let mut members =
-                list.groups().iter().filter(|found| found.name() == group).flat_map(|found| found.members());
-            members.any(|member| member.client_id() == id)
-        }
-        Err(_) => true,
     }
 }

@@ -9,17 +9,16 @@
 //!                                what became of it the committed offsets say: InDoubt
 //! ```
 
-use super::ffi::{self, NotTaken, OutputTopic, Produce, ProducerClient, TxnError};
+use super::ffi::{self, ProducerClient, TxnError};
 use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
+use super::outputs::Outputs;
 use super::settings::{Settings, TRANSACTION_TIMEOUT};
-use crate::record::batch::Batches;
-use crate::record::{Topic, TopicPartition};
+use crate::record::TopicPartition;
 use crate::transport::{Fence, TransportError};
 use rdkafka::TopicPartitionList;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,8 +28,6 @@ const DEADLINE: Duration = TRANSACTION_TIMEOUT;
 const SLICE: Duration = Duration::from_secs(2);
 /// How much longer than its deadline a call may take before its client is left behind.
 const GRACE: Duration = Duration::from_secs(2);
-/// Pause while the producer's queue is full.
-const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// Producers that were thrown away one after the other, without a commit in between, at most.
 const BROKEN_MAX: u32 = 20;
 
@@ -47,8 +44,7 @@ pub(super) struct Transactions {
 
 /// A producer whose predecessor's transaction is over.
 struct Ready {
-    // Before the client: topics are let go of first.
-    topics: HashMap<Topic, OutputTopic>,
+    outputs: Outputs,
     log: ClientLog,
     guarded: Guarded,
     /// Whether a transaction is open.
@@ -82,8 +78,8 @@ impl Transactions {
             Some(Err(TxnError::Again(why) | TxnError::Abort(why))) => Err(TransportError::Retry(why)),
             Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
             Some(Ok(())) => {
-                let log = ClientLog::of(guarded.client());
-                self.producer = Some(Ready { topics: HashMap::new(), log, guarded, open: false });
+                let (outputs, log) = (Outputs::of(guarded.client()), ClientLog::of(guarded.client()));
+                self.producer = Some(Ready { outputs, log, guarded, open: false });
                 Ok(())
             }
         }
@@ -96,7 +92,7 @@ impl Transactions {
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
         self.begin()?;
         let Some(ready) = &mut self.producer else { return Ok(0) };
-        match ready.produce(partition, batch) {
+        match ready.outputs.produce(partition, batch) {
             Ok(count) => Ok(count),
             Err(why) => Err(self.undelivered().unwrap_or_else(|| self.throw_away(&why))),
         }
@@ -255,49 +251,6 @@ impl Transactions {
         }
         self.broken(&format!("{what} did not return within {} s", (DEADLINE + GRACE).as_secs()))
     }
-}
-
-impl Ready {
-    fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
-        if !self.topics.contains_key(&partition.topic) {
-            let topic = OutputTopic::new(self.guarded.client(), partition.topic.as_str());
-            let topic = topic.ok_or_else(|| format!("there is no topic {}", partition.topic))?;
-            self.topics.insert(partition.topic.clone(), topic);
-        }
-        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
-        produce(topic, partition, batch)
-    }
-}
-
-/// Hands the records of a batch to a producer, which copies them; waits while it is full.
-pub(super) fn produce(topic: &OutputTopic, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
-    let mut count = 0;
-    for batch in Batches::new(Arc::new(batch)) {
-        let batch = batch.map_err(|error| error.to_string())?;
-        let payload = batch.payload();
-        for record in batch.records() {
-            let record = record.map_err(|error| error.to_string())?;
-            let record = Produce {
-                partition: partition.partition.get(),
-                timestamp: record.timestamp,
-                key: record.key.of(payload),
-                value: record.value.of(payload),
-                headers: record.headers.of(payload).unwrap_or_default(),
-            };
-            let mut began = None;
-            while let Err(not_taken) = topic.produce(&record) {
-                // The clock is read only where the queue is full.
-                let began = *began.get_or_insert_with(Instant::now);
-                match not_taken {
-                    NotTaken::Full if began.elapsed() < DEADLINE => std::thread::sleep(FULL_PAUSE),
-                    NotTaken::Full => return Err("the producer's queue stays full".into()),
-                    NotTaken::Error(error) => return Err(RDKafkaErrorCode::from(error).to_string()),
-                }
-            }
-            count += 1;
-        }
-    }
-    Ok(count)
 }
 
 /// Makes a call again as long as librdkafka says that it may be, until the deadline.

@@ -5,12 +5,12 @@ use super::checkpoint;
 use super::ffi::ConsumerClient;
 use super::ffi_topics::TopicId;
 use super::link::Link;
+use super::offsets::list;
 use super::reader::{Reader, Unread};
 use super::transactions::Transactions;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, Writes};
 use crate::transport::{Checkpoint, Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,17 +54,7 @@ struct Ends {
 
 impl KafkaTransport {
     pub(super) fn tool(link: Arc<Link>, name: String) -> Self {
-        let ends = Ends::default();
-        Self {
-            link,
-            name,
-            reader: None,
-            writer: Writer::Plain(None, None),
-            db: None,
-            ends,
-            ids: HashMap::new(),
-            missing: HashMap::new(),
-        }
+        Self::new(link, name, Writer::Plain(None, None), None)
     }
 
     pub(super) fn worker(
@@ -80,16 +70,12 @@ impl KafkaTransport {
         } else {
             Writer::Plain(None, Some(member))
         };
-        Self {
-            link,
-            name,
-            reader: None,
-            writer,
-            db: Some(db),
-            ends: Ends::default(),
-            ids: HashMap::new(),
-            missing: HashMap::new(),
-        }
+        Self::new(link, name, writer, Some(db))
+    }
+
+    fn new(link: Arc<Link>, name: String, writer: Writer, db: Option<Db>) -> Self {
+        let (ends, ids, missing) = (Ends::default(), HashMap::new(), HashMap::new());
+        Self { link, name, reader: None, writer, db, ends, ids, missing }
     }
 
     /// What it shares with the process's others.
@@ -182,19 +168,6 @@ fn appender_of<'a>(
     }
 }
 
-/// The offsets, each with the name of who commits it.
-pub(super) fn list(offsets: &[(TopicPartition, Offset)], by: &str) -> Result<TopicPartitionList, TransportError> {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for (partition, offset) in offsets {
-        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
-        let mut element = list.add_partition(topic, number);
-        let set = element.set_offset(rdkafka::Offset::Offset(offset.get()));
-        set.map_err(|error| TransportError::Refused(error.to_string()))?;
-        element.set_metadata(by);
-    }
-    Ok(list)
-}
-
 impl Transport for KafkaTransport {
     fn create_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
         match self.link.topic(&spec.name)? {
@@ -204,10 +177,8 @@ impl Transport for KafkaTransport {
     }
 
     fn alter_topic(&mut self, spec: &TopicSpec) -> Result<(), TransportError> {
-        match self.link.topic(&spec.name)? {
-            Some(there) if there == (TopicSpec { partitions: there.partitions, ..spec.clone() }) => Ok(()),
-            _ => self.link.alter_topic(spec),
-        }
+        let what = format!("the settings of topic {} are changed by its owner, with the cluster's tools", spec.name);
+        Err(TransportError::Refused(what))
     }
 
     fn topics(&mut self) -> Result<Vec<TopicSpec>, TransportError> {

@@ -1,0 +1,70 @@
+//! The records of prepared batches on their way to a producer.
+
+use super::ffi::{NotTaken, OutputTopic, Produce, ProducerClient};
+use super::settings::TRANSACTION_TIMEOUT;
+use crate::record::batch::Batches;
+use crate::record::{Topic, TopicPartition};
+use rdkafka::error::RDKafkaErrorCode;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// So long a full producer is waited for: a transaction is over by then.
+const FULL_MAX: Duration = TRANSACTION_TIMEOUT;
+/// Pause while it is full.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// A producer's topics.
+pub(super) struct Outputs {
+    // Before the client: topics are let go of first.
+    topics: HashMap<Topic, OutputTopic>,
+    producer: Arc<ProducerClient>,
+}
+
+impl Outputs {
+    pub(super) fn of(producer: &Arc<ProducerClient>) -> Self {
+        Self { topics: HashMap::new(), producer: Arc::clone(producer) }
+    }
+
+    /// Hands the records of a batch to the producer, which copies them; waits while it is full. Says how many there were.
+    pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
+        if !self.topics.contains_key(&partition.topic) {
+            let topic = OutputTopic::new(&self.producer, partition.topic.as_str());
+            let topic = topic.ok_or_else(|| format!("there is no topic {}", partition.topic))?;
+            self.topics.insert(partition.topic.clone(), topic);
+        }
+        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
+        let mut count = 0;
+        for batch in Batches::new(Arc::new(batch)) {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let payload = batch.payload();
+            for record in batch.records() {
+                let record = record.map_err(|error| error.to_string())?;
+                let record = Produce {
+                    partition: partition.partition.get(),
+                    timestamp: record.timestamp,
+                    key: record.key.of(payload),
+                    value: record.value.of(payload),
+                    headers: record.headers.of(payload).unwrap_or_default(),
+                };
+                hand_over(topic, &record)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
+
+fn hand_over(topic: &OutputTopic, record: &Produce<'_>) -> Result<(), String> {
+    let mut began = None;
+    while let Err(not_taken) = topic.produce(record) {
+        // The clock is read only where the queue is full.
+        let began = *began.get_or_insert_with(Instant::now);
+        match not_taken {
+            NotTaken::Full if began.elapsed() < FULL_MAX => std::thread::sleep(FULL_PAUSE),
+            NotTaken::Full => return Err("the producer's queue stays full".into()),
+            NotTaken::Error(error) => return Err(RDKafkaErrorCode::from(error).to_string()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! A cluster's topics.
+
+use super::ffi_topics::{TopicId, topic_id};
+use super::link::{ANSWER, Link, options, retry};
+use crate::record::{Partition, Topic, TopicPartition};
+use crate::transport::{Cleanup, TopicSpec, TransportError};
+use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How often brokers are asked whether they know a topic that was made.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Link {
+    /// Partitions of one topic, or of all.
+    fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
+        let metadata = self.watcher.fetch_metadata(topic, ANSWER).map_err(|error| retry(&error))?;
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(there.map(|topic| (Topic::new(topic.name()), count(topic.partitions().len()))).collect())
+    }
+
+    pub(super) fn topic(&self, name: &Topic) -> Result<Option<TopicSpec>, TransportError> {
+        let found = self.partitions(Some(name.as_str()))?;
+        Ok(self.describe(found.into_iter().filter(|(topic, _)| topic == name).collect())?.pop())
+    }
+
+    /// A topic's id; none if the brokers do not say.
+    pub(super) fn topic_id(&self, topic: &Topic) -> Option<TopicId> {
+        topic_id(&self.watcher, topic.as_str(), ANSWER)
+    }
+
+    pub(super) fn topics(&self) -> Result<Vec<TopicSpec>, TransportError> {
+        let mut specs = self.describe(self.partitions(None)?)?;
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(specs)
+    }
+
+    /// How topics are kept.
+    fn describe(&self, topics: Vec<(Topic, i32)>) -> Result<Vec<TopicSpec>, TransportError> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let resources: Vec<_> = topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
+        let described = pollster::block_on(self.admin.describe_configs(&resources, &options()));
+        let described = described.map_err(|error| retry(&error))?;
+        // A topic whose settings may not be seen has the brokers' defaults, as far as is known.
+        let entries = described.into_iter().map(|resource| {
+            resource.map_or_else(
+                |_| HashMap::new(),
+                |resource| {
+                    resource.entries.into_iter().map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()
+                },
+            )
+        });
+        Ok(topics
+            .into_iter()
+            .zip(entries)
+            .map(|((name, partitions), entries)| spec(name, partitions, &entries))
+            .collect())
+    }
+
+    /// Kafka's `max.message.bytes`; none if it may not be seen.
+    pub(super) fn message_bytes_max(&self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        let resource = ResourceSpecifier::Topic(topic.as_str());
+        let described = pollster::block_on(self.admin.describe_configs(&[resource], &options()));
+        let described = described.map_err(|error| retry(&error))?.into_iter().flatten().next();
+        let entry = described.and_then(|resource| resource.get("max.message.bytes")?.value.clone());
+        Ok(entry.and_then(|value| value.parse().ok()))
+    }
+
+    pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let settings = configs(spec);
+        let replication = TopicReplication::Fixed(self.settings.replication.unwrap_or(-1));
+        let mut topic = NewTopic::new(spec.name.as_str(), spec.partitions, replication);
+        for (name, value) in &settings {
+            topic = topic.set(name, value);
+        }
+        let made = pollster::block_on(self.admin.create_topics(&[topic], &options())).map_err(|error| retry(&error))?;
+        for result in made {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, error)) => return Err(cannot(&format!("topic {topic} cannot be made"), error)),
+            }
+        }
+        self.await_topic(spec)
+    }
+
+    /// Waits until the brokers know a topic that was made.
+    fn await_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+        let began = Instant::now();
+        while began.elapsed() < ANSWER {
+            if self.partitions(Some(spec.name.as_str()))?.iter().any(|(name, _)| *name == spec.name) {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+        Err(TransportError::Retry(format!("topic {} was made, and the brokers do not know it yet", spec.name)))
+    }
+
+    pub(super) fn delete_topic(&self, name: &Topic) -> Result<(), TransportError> {
+        let deleted = pollster::block_on(self.admin.delete_topics(&[name.as_str()], &options()));
+        match deleted.map_err(|error| retry(&error))?.pop() {
+            Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => {
+                Err(TransportError::Unknown(TopicPartition::new(name.clone(), Partition::new(0))))
+            }
+            Some(Err((topic, error))) => Err(cannot(&format!("topic {topic} cannot be deleted"), error)),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+}
+
+fn spec(name: Topic, partitions: i32, entries: &HashMap<String, String>) -> TopicSpec {
+    let entry = |name: &str| entries.get(name).map(String::as_str);
+    let cleanup = if entry("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+        Cleanup::Compact
+    } else {
+        Cleanup::Delete
+    };
+    let retention = entry("retention.ms").and_then(|value| value.parse().ok()).map(Duration::from_millis);
+    let retention_bytes = entry("retention.bytes").and_then(|value| value.parse().ok());
+    TopicSpec { name, partitions, cleanup, retention, retention_bytes }
+}
+
+/// Kafka's settings for how a topic is kept.
+fn configs(spec: &TopicSpec) -> Vec<(&'static str, String)> {
+    let policy = match spec.cleanup {
+        Cleanup::Delete => "delete",
+        Cleanup::Compact => "compact",
+    };
+    let mut settings = vec![("cleanup.policy", policy.to_owned())];
+    // A topic that is to keep its records for ever says so; the brokers' default is a week.
+    let retention = spec.retention.map_or_else(|| "-1".to_owned(), |retention| retention.as_millis().to_string());
+    if spec.cleanup == Cleanup::Delete {
+        settings.push(("retention.ms", retention));
+        settings.extend(spec.retention_bytes.map(|bytes| ("retention.bytes", bytes.to_string())));
+    }
+    settings
+}
+
+fn cannot(what: &str, error: RDKafkaErrorCode) -> TransportError {
+    match error {
+        RDKafkaErrorCode::RequestTimedOut
+        | RDKafkaErrorCode::OperationTimedOut
+        | RDKafkaErrorCode::NotController
+        | RDKafkaErrorCode::BrokerTransportFailure => TransportError::Retry(format!("{what}: {error}")),
+        _ => TransportError::Refused(format!("{what}: {error}")),
+    }
+}
