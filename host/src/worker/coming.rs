@@ -50,6 +50,16 @@ impl Coming {
     pub(super) fn closed(number: usize) -> Self {
         Self { number, stage: Stage::Closed, after: None, since: Instant::now(), told: Instant::now() }
     }
+
+    /// It is tried again a little later.
+    fn put_off(&mut self, worker: usize, why: &str) {
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            tracing::warn!(worker, task = self.number, "the task cannot be opened yet: {why}");
+        }
+        tracing::debug!(worker, task = self.number, "not yet: {why}");
+        self.after = Some(Instant::now() + PAUSE);
+    }
 }
 
 impl Worker {
@@ -62,31 +72,25 @@ impl Worker {
                 self.state.coming.push(coming);
                 continue;
             }
-            let Coming { number, since, mut told, .. } = coming;
-            match self.advance(number, since, std::mem::replace(&mut coming.stage, Stage::Closed)) {
+            let stage = std::mem::replace(&mut coming.stage, Stage::Closed);
+            match self.advance(coming.number, coming.since, stage) {
                 Ok(Advanced::Ready(task)) => {
-                    self.state.tasks.push(Owned { number, task: *task });
+                    self.state.tasks.push(Owned { number: coming.number, task: *task });
                     progressed = true;
+                    continue;
                 }
                 Ok(Advanced::On(stage)) => {
-                    self.state.coming.push(Coming { number, stage, after: None, since, told });
+                    (coming.stage, coming.after) = (stage, None);
                     progressed = true;
                 }
-                Ok(Advanced::Waits(stage)) => {
-                    self.state.coming.push(Coming { number, stage, after: None, since, told });
-                }
+                Ok(Advanced::Waits(stage)) => (coming.stage, coming.after) = (stage, None),
                 Err(Stop::Transport(TransportError::Retry(why) | TransportError::InDoubt(why))) => {
-                    if told.elapsed() >= TELL {
-                        told = Instant::now();
-                        tracing::warn!(worker = self.number, task = number, "the task cannot be opened yet: {why}");
-                    }
-                    tracing::debug!(worker = self.number, task = number, "not yet: {why}");
-                    self.maker.close(number);
-                    let after = Some(Instant::now() + PAUSE);
-                    self.state.coming.push(Coming { number, stage: Stage::Closed, after, since, told });
+                    self.maker.close(coming.number);
+                    coming.put_off(self.number, &why);
                 }
                 Err(stop) => return Err(stop),
             }
+            self.state.coming.push(coming);
         }
         Ok(progressed)
     }

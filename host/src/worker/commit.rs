@@ -40,7 +40,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits what the tasks did, so that the next transaction is somebody else's alone.
+    /// Commits what the tasks did, if anything, or takes it back where that fails: afterwards nothing is open.
     pub(super) fn commit_first(&mut self) -> Result<(), Stop> {
         if self.state.uncommitted {
             let committed = self.commit();

@@ -40,12 +40,7 @@ impl Worker {
             }
             Change::Revoked { tasks } => {
                 crate::killpoint::pass("revoked");
-                if self.state.uncommitted {
-                    let committed = self.commit();
-                    if self.recover(committed)?.is_none() {
-                        self.give_up();
-                    }
-                }
+                self.commit_first()?;
                 self.close(&tasks);
             }
             Change::Lost { tasks } => {
