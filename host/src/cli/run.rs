@@ -80,7 +80,7 @@ impl Run {
                 let (app, shared) = (&app, &shared);
                 scope.spawn(move || progress::report(app, progress_log.as_mut(), shared, &until));
             }
-            let result = app.run(&host, workers, self.until_end, &shared);
+            let result = app.work(&host, workers, self.until_end, &shared);
             drop(ended);
             result
         });

@@ -210,6 +210,15 @@ fn stopped(stop: Stop) -> RunError {
     }
 }
 
+/// A manifest, and what shows its problems where they stand in it.
+fn read(path: &Path, colours: bool) -> Result<(Manifest, impl Fn(Vec<Problem>) -> RunError), RunError> {
+    let text = std::fs::read_to_string(path).map_err(|error| RunError::File { path: path.into(), error })?;
+    let parsed = Manifest::parse(&text);
+    let name = path.display().to_string();
+    let refuse = move |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &name, colours));
+    Ok((parsed.map_err(&refuse)?, refuse))
+}
+
 /// A manifest that was checked, and its plugins, admitted.
 #[derive(Clone)]
 pub struct App {
@@ -225,10 +234,7 @@ impl App {
     /// # Errors
     /// See [`RunError`].
     pub fn load(path: &Path, colours: bool) -> Result<Self, RunError> {
-        let text = std::fs::read_to_string(path).map_err(|error| RunError::File { path: path.into(), error })?;
-        let refuse =
-            |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &path.display().to_string(), colours));
-        let manifest = Manifest::parse(&text).map_err(refuse)?;
+        let (manifest, refuse) = read(path, colours)?;
         let checked = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
         let (plugins, mut unfit) = plugins::admitted(&manifest, path.parent().unwrap_or(Path::new(".")));
         let describe = |name: &str| plugins.get(name).map(|plugin: &Arc<dyn Plugin>| plugin.description());
@@ -256,12 +262,9 @@ impl App {
     /// # Errors
     /// See [`RunError`].
     pub fn outline(path: &Path, colours: bool) -> Result<Self, RunError> {
-        let text = std::fs::read_to_string(path).map_err(|error| RunError::File { path: path.into(), error })?;
-        let refuse =
-            |problems: Vec<Problem>| RunError::Manifest(render(&problems, &text, &path.display().to_string(), colours));
-        let manifest = Manifest::parse(&text).map_err(refuse)?;
+        let (manifest, refuse) = read(path, colours)?;
         let topology = Topology::check(&manifest.app, &manifest.plugins, &manifest.nodes, &manifest.settings);
-        let plan = Arc::new(plan(&topology.map_err(refuse)?));
+        let plan = Arc::new(plan(&topology.map_err(&refuse)?));
         Ok(Self { manifest, blueprint: Blueprint { plan, plugins: BTreeMap::new() } })
     }
 
@@ -318,12 +321,21 @@ impl App {
         Ok(lag)
     }
 
-    /// Runs the app's tasks on so many workers until it is told to stop or, if wanted, until the end of the input.
+    /// Begins, and works.
     ///
     /// # Errors
     /// See [`RunError`].
     pub fn run(&self, host: &Host, workers: usize, until_end: bool, shared: &Arc<Shared>) -> Result<(), RunError> {
         self.begin(host)?;
+        self.work(host, workers, until_end, shared)
+    }
+
+    /// After [`App::begin`]: works on the app's tasks with so many workers until it is told to stop or, if wanted, until
+    /// the end of the input.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn work(&self, host: &Host, workers: usize, until_end: bool, shared: &Arc<Shared>) -> Result<(), RunError> {
         let ids = self.task_ids(host.log().as_mut())?;
         self.make_task_topic(host, ids.len())?;
         let _server = host.serve();

@@ -5,6 +5,7 @@ use crate::record::Topic;
 use crate::topology::TopicSettings;
 use crate::topology::plan::{Plan, StepOp, Target};
 use crate::transport::{Cleanup, TopicSpec, Transport, TransportError, Truth};
+use std::collections::HashMap;
 
 impl App {
     /// Makes the topics that the app needs and that are not there; none if any of them is refused. Topics that plugins
@@ -14,7 +15,7 @@ impl App {
     /// See [`RunError`].
     pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
         let shared = log.truth() == Truth::Changelog;
-        let mut draft = Draft { log, new: Vec::new(), shared };
+        let mut draft = Draft { log, there: HashMap::new(), new: Vec::new(), shared };
         let mut settled = Vec::new();
         let internal = self.internal();
         for (topic, settings) in &self.manifest.topics {
@@ -133,6 +134,8 @@ impl App {
 /// Topics as they would be.
 struct Draft<'a> {
     log: &'a mut dyn Transport,
+    /// Those that were looked up; none: it is not there.
+    there: HashMap<Topic, Option<TopicSpec>>,
     /// Those that are not there yet, in the order in which they are to be made.
     new: Vec<TopicSpec>,
     /// Whether others use the topics, too.
@@ -140,9 +143,20 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The topic as it is there, looked up once: on a cluster that is two questions.
+    fn there(&mut self, topic: &Topic) -> Result<Option<&TopicSpec>, TransportError> {
+        if !self.there.contains_key(topic) {
+            let found = self.log.topic(topic)?;
+            self.there.insert(topic.clone(), found);
+        }
+        Ok(self.there.get(topic).and_then(Option::as_ref))
+    }
+
     fn partitions(&mut self, topic: &Topic) -> Result<Option<i32>, TransportError> {
-        let drafted = self.new.iter().find(|spec| spec.name == *topic).map(|spec| spec.partitions);
-        Ok(drafted.or(self.log.topic(topic)?.map(|spec| spec.partitions)))
+        match self.new.iter().find(|spec| spec.name == *topic) {
+            Some(drafted) => Ok(Some(drafted.partitions)),
+            None => Ok(self.there(topic)?.map(|spec| spec.partitions)),
+        }
     }
 
     /// Adds a topic that the manifest does not describe. Where others use topics, a wrong name must not make one.
@@ -156,9 +170,10 @@ impl Draft<'_> {
     /// Adds a topic of the app's own, which must be kept as the app needs it.
     fn add_own(&mut self, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
         let name = |cleanup| if cleanup == Cleanup::Compact { "compact" } else { "delete" };
-        match self.log.topic(&spec.name)? {
-            Some(there) if self.shared && there.cleanup != spec.cleanup => {
-                let (topic, there, wanted) = (spec.name.clone(), name(there.cleanup), name(spec.cleanup));
+        let shared = self.shared;
+        match self.there(&spec.name)?.map(|there| there.cleanup) {
+            Some(there) if shared && there != spec.cleanup => {
+                let (topic, there, wanted) = (spec.name.clone(), name(there), name(spec.cleanup));
                 Err(RunError::Cleanup { topic, there, wanted })
             }
             _ => self.add(spec, wanted),
