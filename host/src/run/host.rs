@@ -62,11 +62,6 @@ impl Host {
         Ok(Box::new(Kafka::connect(settings, app, "reset", upkeep::now)?.tool()))
     }
 
-    /// The database with the state.
-    pub const fn db(&self) -> &Db {
-        &self.db
-    }
-
     /// A connection for tools, apart from the workers'.
     pub fn log(&self) -> Box<dyn Transport> {
         match &self.carrier {

@@ -58,13 +58,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A cluster without any further settings.
-    pub fn new(bootstrap: &str) -> Self {
-        let session_timeout = Duration::from_secs(10);
-        let properties = Vec::new();
-        Self { bootstrap: bootstrap.into(), properties, token: None, session_timeout, standby: 0, replication: None }
-    }
-
     /// The context of a client.
     pub(super) fn context(&self) -> Context {
         Context::new(self.token.clone())
@@ -166,7 +159,8 @@ mod tests {
             property("isolation.level", "read_uncommitted", Client::Consumer),
             Property { name: "sasl.password".into(), value: Setting::Secret(Secret::new("hunter2")), of: Client::Any },
         ];
-        Settings { properties, ..Settings::new("one:1") }
+        let session_timeout = Duration::from_secs(10);
+        Settings { bootstrap: "one:1".into(), properties, token: None, session_timeout, standby: 0, replication: None }
     }
 
     #[test]
