@@ -5,7 +5,7 @@ use millstream::record::Topic;
 use millstream::topology::{NodeSpec, PluginSpec, Problem, Settings, Topology};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Outputs of a topic as comparable values.
 pub(crate) type Outputs = BTreeMap<String, Vec<Value>>;
@@ -112,15 +112,6 @@ fn read(root: &Path, directory: &Path, cases: &mut Vec<Case>) {
             cases.push(Case::new(name, json));
         }
     }
-}
-
-/// The compiled plugin that holds the functions of the cases.
-pub(crate) fn component() -> PathBuf {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let path = PathBuf::from(built).join("wasm32-unknown-unknown/release/conformance.wasm");
-    assert!(path.exists(), "{} is not there; run make guests", path.display());
-    path
 }
 
 /// The record that a step puts in.

@@ -4,6 +4,7 @@
 
 mod case;
 mod driver;
+mod guests;
 
 use case::Case;
 use driver::{Ended, Tape};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 const TURN_SIZES: [usize; 4] = [1, 2, 7, usize::MAX];
 
 fn plugin() -> Arc<dyn Plugin> {
-    let bytes = std::fs::read(case::component()).expect("the plugin can be read");
+    let bytes = std::fs::read(guests::built("conformance")).expect("the plugin can be read");
     let compiler = Compiler::at(env!("CARGO_BIN_EXE_millstream"));
     let admitted = Plugins::new(compiler, None).admit("conformance", &bytes, Limits::default());
     admitted.expect("the plugin is admitted")

@@ -3,7 +3,6 @@
 use crate::round::Place;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// How a child ended.
@@ -35,13 +34,4 @@ pub(crate) fn end(mut child: Child) -> Ended {
         (_, Some(0)) => Ended::Done,
         _ => Ended::Otherwise(format!("{status}: {said}")),
     }
-}
-
-/// The compiled plugin that the app runs.
-pub(crate) fn component() -> PathBuf {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let path = PathBuf::from(built).join("wasm32-unknown-unknown/release/conformance.wasm");
-    assert!(path.exists(), "{} is not there; run make guests", path.display());
-    path
 }

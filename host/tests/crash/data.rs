@@ -1,11 +1,11 @@
 //! The data directory of a host that is not running: input goes in, raw entries come out.
 
+use crate::export;
 use crate::round::Place;
 use millstream::record::{Offset, Partition, Topic, TopicPartition};
 use millstream::store::{Db, Family, KeyValueStore, Settings};
 use millstream::transport::embedded::EmbeddedLog;
 use millstream::transport::{TopicSpec, Transaction, Transport};
-use std::io::Write;
 use std::path::Path;
 
 fn open(place: &Place) -> (Db, EmbeddedLog) {
@@ -77,20 +77,6 @@ pub(crate) fn export(place: &Place, to: &Path) -> Left {
             left.text += if matches!(name, "lines" | "more") { lag } else { 0 };
         }
     }
-    let file = std::fs::File::create(to).expect("the export can be written");
-    let mut file = std::io::BufWriter::new(file);
-    for (family, name) in [(Family::Meta, "meta"), (Family::KeyValue, "key-value"), (Family::Log, "log")] {
-        let mut written = Ok(());
-        let scanned = db.scan(family, b"", false, |key, value| {
-            written = [name.as_bytes(), key, value].iter().try_for_each(|field| {
-                let length = u32::try_from(field.len()).expect("entries are small");
-                file.write_all(&length.to_be_bytes()).and_then(|()| file.write_all(field))
-            });
-            written.is_ok()
-        });
-        scanned.expect("the data directory can be read");
-        written.expect("the export can be written");
-    }
-    file.flush().expect("the export can be written");
+    export::export(&db, &[(Family::Meta, "meta"), (Family::KeyValue, "key-value"), (Family::Log, "log")], to);
     left
 }

@@ -1,7 +1,9 @@
 //! Hosts that are broken on purpose must be caught, or a campaign that finds nothing proves nothing.
 
-use crate::points::{POINTS, Phase, Point};
+use crate::point::{Phase, Point};
+use crate::points::POINTS;
 use crate::round::Round;
+use crate::tally;
 
 /// A mistake, where to kill, and the check that must see it.
 struct Fault {
@@ -46,13 +48,7 @@ fn broken_hosts_are_caught() {
     println!("{:28} caught by", "mistake");
     for fault in &FAULTS {
         let violations = round(seed, Some(fault)).violations;
-        let mut checks: Vec<&str> = violations.iter().map(|violation| violation.check.as_str()).collect();
-        checks.sort_unstable();
-        checks.dedup();
-        println!("{:28} {}", fault.name, checks.join(", "));
-        if !checks.contains(&fault.check) {
-            missed.push(format!("{} was not caught by {}: {violations:?}", fault.name, fault.check));
-        }
+        missed.extend(tally::missed(fault.name, fault.check, &violations));
     }
     assert!(missed.is_empty(), "{missed:#?}");
 }

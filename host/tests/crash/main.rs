@@ -12,20 +12,22 @@
 mod campaign;
 mod child;
 mod data;
+mod export;
 mod faults;
+#[path = "../conformance/guests.rs"]
+mod guests;
+mod point;
 mod points;
 mod random;
 mod round;
+mod seed;
 mod signals;
+mod tally;
 mod verifier;
 
-/// The seed that was asked for, or a new one; printed, so that a failure can be told again.
+/// The seed; printed, so that a failure can be told again.
 fn seed() -> u64 {
-    let asked = std::env::var("MILLSTREAM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = asked.unwrap_or_else(|| {
-        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        u64::from(time.subsec_nanos()) ^ (time.as_secs() << 20)
-    });
+    let seed = seed::seed();
     println!("MILLSTREAM_SEED={seed}");
     seed
 }
@@ -38,5 +40,5 @@ fn kills_leave_no_trace() {
         println!("after {:?}: {}: {}", violation.row, violation.check, violation.what);
     }
     assert!(tally.violations.is_empty(), "{} violations", tally.violations.len());
-    assert!(tally.enough(), "not every point was hit often enough:\n{}", tally.table());
+    assert!(campaign::is_enough(&tally), "not every point was hit often enough:\n{}", tally.table());
 }

@@ -2,8 +2,10 @@
 
 use crate::child::{self, Ended};
 use crate::data::{self, Left};
-use crate::points::{ANY_TIME, Phase, Point};
+use crate::guests;
+use crate::point::{ANY_TIME, Phase, Point};
 use crate::random::Random;
+use crate::tally::Violation;
 use crate::verifier;
 use std::path::PathBuf;
 use std::process::Child;
@@ -32,16 +34,6 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Kill {
     pub(crate) row: &'static str,
-}
-
-/// Something that should not be.
-#[derive(Clone, Debug)]
-pub(crate) struct Violation {
-    /// Row of the last kill before it was seen.
-    pub(crate) row: &'static str,
-    /// The verifier's check, `exit` or `invalid`.
-    pub(crate) check: String,
-    pub(crate) what: String,
 }
 
 /// A verification under way, and after which kill.
@@ -76,7 +68,7 @@ impl Round {
         let directory = tempfile::tempdir().expect("a directory");
         let place = Place { directory: directory.path().into() };
         verifier::write_tape(&place, seed);
-        std::fs::copy(child::component(), place.file("conformance.wasm")).expect("the plugin is copied");
+        std::fs::copy(guests::built("conformance"), place.file("conformance.wasm")).expect("the plugin is copied");
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crash/millstream.toml");
         std::fs::copy(manifest, place.file("millstream.toml")).expect("the manifest is copied");
         Self {

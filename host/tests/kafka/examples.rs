@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record};
+use crate::guests;
 use crate::host::Host;
 use millstream::topology::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,13 +39,9 @@ fn repository() -> PathBuf {
 
 /// A directory of its own with all that the example needs.
 fn copied(example: &Path, name: &str) -> tempfile::TempDir {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let plugin = PathBuf::from(built).join(format!("wasm32-unknown-unknown/release/{name}.wasm"));
     let directory = tempfile::tempdir().expect("a directory");
     let into = |from: &Path, name: &str| std::fs::copy(from, directory.path().join(name));
-    into(&plugin, &format!("{name}.wasm"))
-        .unwrap_or_else(|error| panic!("{}: {error}; run make guests", plugin.display()));
+    into(&guests::built(name), &format!("{name}.wasm")).expect("the plugin is copied");
     for file in ["millstream.toml", "input.txt"] {
         into(&example.join(file), file).expect("an example has a manifest and an input");
     }

@@ -3,6 +3,7 @@
 
 use crate::broker::Broker;
 use crate::client::{Client, Record, send};
+use crate::guests;
 use crate::host::Host;
 use rdkafka::producer::Producer;
 use std::path::Path;
@@ -52,10 +53,6 @@ fn records_wait_in_another_forms_topic_but_not_the_ends_of_transactions() {
 }
 
 fn write(at: &Path) {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let plugin = Path::new(&built).join("wasm32-unknown-unknown/release/words.wasm");
-    std::fs::copy(&plugin, at.join("words.wasm"))
-        .unwrap_or_else(|error| panic!("{}: {error}; run make guests", plugin.display()));
+    std::fs::copy(guests::built("words"), at.join("words.wasm")).expect("the plugin is copied");
     std::fs::write(at.join("millstream.toml"), APP).expect("a manifest can be written");
 }

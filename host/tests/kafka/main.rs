@@ -10,6 +10,8 @@ mod conformance;
 #[cfg(all(feature = "kill-points", feature = "faults"))]
 mod crash;
 mod examples;
+#[path = "../conformance/guests.rs"]
+mod guests;
 mod harness;
 mod host;
 mod left_over;

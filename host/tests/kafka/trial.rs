@@ -4,6 +4,7 @@ use crate::await_that;
 use crate::broker::Broker;
 use crate::case::{self, Case, Outputs};
 use crate::client::{Client, Isolation, Record};
+use crate::guests;
 use crate::host::{Ended, Host};
 use millstream::driver::TestRecord;
 use millstream::store::{Db, KeyValueStore, Settings};
@@ -171,7 +172,7 @@ impl<'a> Trial<'a> {
     }
 
     fn manifest(&self) -> String {
-        let component = case::component().display().to_string();
+        let component = guests::built("conformance").display().to_string();
         let mut text = format!(
             "manifest = 1\napp = {:?}\n[guarantee]\ncommit-interval = \"1ms\"\n[plugin.conformance]\ncomponent = {component:?}\n[errors]\non-error = {:?}\n",
             self.app,

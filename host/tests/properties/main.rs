@@ -14,11 +14,15 @@ mod driver;
 mod functions;
 mod generate;
 mod ground;
+#[path = "../conformance/guests.rs"]
+mod guests;
 mod letters;
 #[cfg(feature = "faults")]
 mod mistakes;
 mod model;
 mod native;
+#[path = "../crash/seed.rs"]
+mod seed;
 mod trial;
 
 use driver::{Crash, Cuts};

@@ -3,7 +3,9 @@
 use crate::driver::{Cuts, Driver, Left};
 use crate::generate::{Case, Grown};
 use crate::ground::Ground;
+use crate::guests;
 use crate::native::Native;
+use crate::seed::seed;
 use millstream::plugin::port::Plugin;
 use millstream::plugin::{Compiler, Limits, Plugins};
 use millstream::topology::plan::{Payload, Plan, Step, StepOp, Target};
@@ -11,7 +13,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseResult, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use crate::driver::Seen;
@@ -75,10 +76,7 @@ impl Trial {
 
     /// With the plugin of the conformance tests.
     pub(crate) fn compiled() -> Self {
-        let home = std::env::var("HOME").unwrap_or_default();
-        let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-        let path = Path::new(&built).join("wasm32-unknown-unknown/release/conformance.wasm");
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run make guests", path.display()));
+        let bytes = std::fs::read(guests::built("conformance")).expect("the plugin can be read");
         let compiler = Compiler::at(env!("CARGO_BIN_EXE_millstream"));
         let admitted = Plugins::new(compiler, None).admit("f", &bytes, Limits::default());
         Self::new(admitted.expect("the plugin is admitted"))
@@ -86,11 +84,7 @@ impl Trial {
 
     /// Goes through so many cases with a seed that is printed.
     pub(crate) fn check<S: Strategy>(&self, cases: u32, strategy: &S, property: impl Fn(S::Value) -> TestCaseResult) {
-        let asked = std::env::var("MILLSTREAM_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = asked.unwrap_or_else(|| {
-            let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-            u64::from(time.subsec_nanos()) ^ (time.as_secs() << 20)
-        });
+        let seed = seed();
         let mut config = Config { max_global_rejects: 100_000, failure_persistence: None, ..Config::default() };
         config.rng_seed = RngSeed::Fixed(seed);
         if std::env::var_os("PROPTEST_CASES").is_none() {

@@ -1,10 +1,10 @@
 //! Rounds until every point was hit often enough, some side by side: most of a round is waiting for a dead member's
 //! session to end.
 
-use super::points::{ANY_TIME, POINTS, Phase, Point};
+use super::point::{ANY_TIME, Phase, Point};
 use super::random::Random;
-use super::round::{Round, Violation};
-use std::collections::BTreeMap;
+use super::round::Round;
+use super::tally::Tally;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Hits that every point needs, whatever the number of kills.
@@ -25,53 +25,9 @@ const ANY_TIME_MAX: u64 = 4_000_000;
 /// As long as so many records wait in the topics that the app reads first, every place is passed for certain.
 const LEFT_MIN: u64 = 240;
 
-/// What a campaign came to.
-#[derive(Default)]
-pub(crate) struct Tally {
-    hits: BTreeMap<&'static str, usize>,
-    pub(crate) violations: Vec<Violation>,
-    compared: u64,
-    rounds: u64,
-}
-
-impl Tally {
-    fn kills(&self) -> usize {
-        self.hits.values().sum()
-    }
-
-    fn hits_of(&self, row: &str) -> usize {
-        self.hits.get(row).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn enough(&self, kills: usize) -> bool {
-        let rows = POINTS.iter().map(|point| point.row).chain([ANY_TIME]);
-        self.kills() >= kills && rows.into_iter().all(|row| self.hits_of(row) >= HITS_MIN)
-    }
-
-    /// The point of a phase that was hit least; it counts as hit until it is known not to be, so that lanes differ.
-    fn next(&mut self, phase: Phase, random: &mut Random) -> &'static Point {
-        let points: Vec<_> = POINTS.iter().filter(|point| point.phase == phase).collect();
-        let fewest = points.iter().map(|point| self.hits_of(point.row)).min();
-        let least: Vec<_> = points.into_iter().filter(|point| Some(self.hits_of(point.row)) == fewest).collect();
-        let chosen = least[usize::try_from(random.among(0, least.len() as u64 - 1)).expect("an index")];
-        *self.hits.entry(chosen.row).or_default() += 1;
-        chosen
-    }
-
-    /// Point, kills, violations.
-    pub(crate) fn table(&self) -> String {
-        let mut table = format!("{:28} {:>6} {:>11}\n", "kill point", "kills", "violations");
-        for row in POINTS.iter().map(|point| point.row).chain([ANY_TIME]) {
-            let violations = self.violations.iter().filter(|violation| violation.row == row).count();
-            table += &format!("{row:28} {:>6} {violations:>11}\n", self.hits_of(row));
-        }
-        let (kills, violations) = (self.kills(), self.violations.len());
-        table
-            + &format!(
-                "{:28} {kills:>6} {violations:>11}\n{} rounds, {} comparisons\n",
-                "all", self.rounds, self.compared
-            )
-    }
+/// Whether there were so many kills, and every point was hit often enough.
+pub(crate) fn is_enough(tally: &Tally, kills: usize) -> bool {
+    tally.has(kills, HITS_MIN)
 }
 
 /// Runs rounds until every point was hit often enough, or something is wrong.
@@ -104,7 +60,7 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 /// The number of the next round, if there is to be one.
 fn begin(tally: &Mutex<Tally>, kills: usize, rounds_max: u64) -> Option<u64> {
     let mut tally = lock(tally);
-    let over = tally.enough(kills) || !tally.violations.is_empty() || tally.rounds >= rounds_max;
+    let over = is_enough(&tally, kills) || !tally.violations.is_empty() || tally.rounds >= rounds_max;
     tally.rounds += u64::from(!over);
     (!over).then_some(tally.rounds)
 }
@@ -136,12 +92,19 @@ fn one(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random) {
     }
 }
 
+/// The point of a phase that was hit least; it counts as hit until it is known not to be, so that lanes differ.
+fn next(tally: &mut Tally, phase: Phase, random: &mut Random) -> &'static Point {
+    let point = tally.least_hit(phase, random);
+    *tally.hits.entry(point.row).or_default() += 1;
+    point
+}
+
 fn strikes(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random, phase: Phase, times: usize) {
     for _ in 0..times {
         if !round.violations.is_empty() {
             return;
         }
-        let point = lock(tally).next(phase, random);
+        let point = next(&mut lock(tally), phase, random);
         if !round.kill(point) {
             *lock(tally).hits.entry(point.row).or_default() -= 1;
         }

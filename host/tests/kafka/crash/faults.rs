@@ -1,7 +1,8 @@
 //! Hosts that are broken on purpose must be caught, or a campaign that finds nothing proves nothing.
 
-use super::points::{Phase, Point};
+use super::point::{Phase, Point};
 use super::round::Round;
+use super::tally;
 use crate::broker::Broker;
 
 /// A mistake, where to kill and how often, and the check that must see it.
@@ -68,13 +69,7 @@ fn broken_hosts_are_caught() {
             (1..).zip(&FAULTS).map(|(number, fault)| scope.spawn(move || round(seed, number, Some(fault)))).collect();
         for (fault, round) in FAULTS.iter().zip(rounds) {
             let violations = round.join().expect("a round ends").violations;
-            let mut checks: Vec<&str> = violations.iter().map(|violation| violation.check.as_str()).collect();
-            checks.sort_unstable();
-            checks.dedup();
-            println!("{:28} {}", fault.name, checks.join(", "));
-            if !checks.contains(&fault.check) {
-                missed.push(format!("{} was not caught by {}: {violations:?}", fault.name, fault.check));
-            }
+            missed.extend(tally::missed(fault.name, fault.check, &violations));
         }
     });
     assert!(missed.is_empty(), "{missed:#?}");

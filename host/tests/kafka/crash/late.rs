@@ -2,7 +2,8 @@
 //! transactions v2, so a broker takes a late end for that of the open transaction. A producer whose connection was lost
 //! must not begin another one.
 
-use super::round::{Round, Violation};
+use super::round::Round;
+use super::tally::Violation;
 use crate::broker::Broker;
 use crate::proxy::Proxy;
 

@@ -1,12 +1,13 @@
 //! Where a round takes place: a data directory, an app with topics of its own on a shared broker, the host as a child.
 
+use super::export;
 use crate::LOOK_EVERY;
+use crate::guests;
 use crate::proxy::program;
 use millstream::store::{Db, Family, KeyValueStore, Settings};
 use serde_json::Value;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ impl Place {
         let directory = tempfile::tempdir().expect("a directory");
         let place = Self { directory, bootstrap: bootstrap.into(), through: bootstrap.into(), app: app.into() };
         place.script("tape.py", &[&seed.to_string(), &place.path("tape")]);
-        std::fs::copy(component(), place.path("conformance.wasm")).expect("the plugin is copied");
+        std::fs::copy(guests::built("conformance"), place.path("conformance.wasm")).expect("the plugin is copied");
         let manifest = include_str!("../../crash/millstream.toml");
         std::fs::write(place.path("millstream.toml"), named(manifest, app)).expect("the manifest is written");
         place
@@ -184,7 +185,8 @@ impl Place {
         command.args(["--minimum", &minimum.to_string()]).args(arguments);
         for data in (0..directories).filter(|data| Path::new(&self.data(*data)).exists()) {
             let dump = self.path(&format!("dump-{data}"));
-            export(&self.open(data), Path::new(&dump));
+            let families = [(Family::Meta, "meta"), (Family::KeyValue, "key-value")];
+            export::export(&self.open(data), &families, Path::new(&dump));
             command.args(["--store", &dump]);
         }
         let output = command.output().expect("python3 is there; run make setup");
@@ -237,32 +239,4 @@ fn named(manifest: &str, app: &str) -> String {
         }
     });
     lines.collect()
-}
-
-/// Writes all entries of a data directory to a file for the verifier.
-fn export(db: &Db, to: &Path) {
-    let file = std::fs::File::create(to).expect("the export can be written");
-    let mut file = std::io::BufWriter::new(file);
-    for (family, name) in [(Family::Meta, "meta"), (Family::KeyValue, "key-value")] {
-        let mut written = Ok(());
-        let scanned = db.scan(family, b"", false, |key, value| {
-            written = [name.as_bytes(), key, value].iter().try_for_each(|field| {
-                let length = u32::try_from(field.len()).expect("entries are small");
-                file.write_all(&length.to_be_bytes()).and_then(|()| file.write_all(field))
-            });
-            written.is_ok()
-        });
-        scanned.expect("the data directory can be read");
-        written.expect("the export can be written");
-    }
-    file.flush().expect("the export can be written");
-}
-
-/// The compiled plugin that the app runs.
-fn component() -> PathBuf {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let built = std::env::var("MILLSTREAM_GUESTS").unwrap_or_else(|_| format!("{home}/.cache/millstream/guests"));
-    let path = PathBuf::from(built).join("wasm32-unknown-unknown/release/conformance.wasm");
-    assert!(path.exists(), "{} is not there; run make guests", path.display());
-    path
 }

@@ -1,44 +1,13 @@
 //! The places at which the host is killed on Kafka.
 
-/// When a place is passed for certain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// While an empty data directory and the app's topics are made.
-    Creation,
-    /// While the app starts or works, as long as input is left.
-    Work,
-    /// While the app starts after its local state was lost.
-    Restore,
-    /// When all is done.
-    End,
-}
+use super::point::{Phase, Point, at};
 
 use Phase::{Creation, End, Restore, Work};
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
-    /// Its row in the table.
-    pub(crate) row: &'static str,
-    /// The host's name of the place.
-    pub(crate) place: &'static str,
-    pub(crate) phase: Phase,
-    /// The kill comes at a passage from the first to this one.
-    pub(crate) passages: u64,
-    /// The kill comes up to so many microseconds later.
-    pub(crate) delay: u64,
-}
-
-const fn at(place: &'static str, phase: Phase, passages: u64) -> Point {
-    Point { row: place, place, phase, passages, delay: 0 }
-}
 
 /// How long a broker takes to end a transaction, roughly: kills are spread over it.
 const END_MICROSECONDS: u64 = 8_000;
 /// How long a group takes to form anew, roughly.
 const REBALANCE_MICROSECONDS: u64 = 50_000;
-
-/// Row of kills that come from outside, at any time.
-pub(crate) const ANY_TIME: &str = "at a random time";
 
 pub(crate) const POINTS: [Point; 36] = [
     at("format-checked", Creation, 1),

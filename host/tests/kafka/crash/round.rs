@@ -1,19 +1,10 @@
 //! A round: one app, one tape, one kill after the other until the work is done.
 
 use super::place::{Ended, Left, Place};
-use super::points::{ANY_TIME, Phase, Point};
+use super::point::{ANY_TIME, Phase, Point};
 use super::random::Random;
+use super::tally::Violation;
 use std::time::Duration;
-
-/// Something that should not be.
-#[derive(Clone, Debug)]
-pub(crate) struct Violation {
-    /// Row of the last kill before it was seen.
-    pub(crate) row: &'static str,
-    /// The verifier's check, `exit` or `invalid`.
-    pub(crate) check: String,
-    pub(crate) what: String,
-}
 
 pub(crate) struct Round {
     place: Place,
