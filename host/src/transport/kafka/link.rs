@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How long a question to the cluster may take.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// A topic that is not there.
+pub(super) const NOWHERE: &str = "__millstream";
 /// How long the first question waits at once; what went wrong meanwhile is looked at then.
 const SLICE: Duration = Duration::from_secs(1);
 /// How long it is asked for its members.
@@ -68,8 +70,8 @@ impl Link {
     pub(super) fn reach(&self) -> Result<(), TransportError> {
         let began = Instant::now();
         loop {
-            // A topic that is not there: all brokers and no more than that are asked for.
-            let error = match self.watcher.fetch_metadata(Some("__millstream"), SLICE) {
+            // All brokers and no more than that are asked for.
+            let error = match self.watcher.fetch_metadata(Some(NOWHERE), SLICE) {
                 Ok(_) => return Ok(()),
                 Err(error) => retry(&error),
             };

@@ -1,17 +1,19 @@
 //! A cluster's topics.
 
 use super::ffi_topics::{TopicId, topic_id};
-use super::link::{ANSWER, Link, options, retry};
+use super::link::{ANSWER, Link, NOWHERE, options, retry};
 use crate::record::{Partition, Topic, TopicPartition};
 use crate::transport::{Cleanup, TopicSpec, TransportError};
-use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How often brokers are asked whether they know a topic that was made.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a controller is waited for before it is asked again who that is: one that works answers in milliseconds.
+const CONTROLLER: Duration = Duration::from_secs(2);
 
 impl Link {
     /// Partitions of one topic, or of all.
@@ -38,14 +40,27 @@ impl Link {
         Ok(specs)
     }
 
+    /// Asks the controller. librdkafka keeps to the one that it heard of, be it dead: who it is now is asked first.
+    fn ask<T>(&self, call: impl Fn(&AdminOptions) -> Result<T, KafkaError>) -> Result<T, TransportError> {
+        let began = Instant::now();
+        let options = AdminOptions::new().request_timeout(Some(CONTROLLER)).operation_timeout(Some(CONTROLLER));
+        loop {
+            // A topic that is not there: brokers and controller are told, and no more than that.
+            let _ = self.admin.inner().fetch_metadata(Some(NOWHERE), CONTROLLER);
+            match call(&options) {
+                Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)) if began.elapsed() < ANSWER => {}
+                answer => return answer.map_err(|error| retry(&error)),
+            }
+        }
+    }
+
     /// How topics are kept.
     fn describe(&self, topics: Vec<(Topic, i32)>) -> Result<Vec<TopicSpec>, TransportError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
         let resources: Vec<_> = topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
-        let described = pollster::block_on(self.admin.describe_configs(&resources, &options()));
-        let described = described.map_err(|error| retry(&error))?;
+        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&resources, options)))?;
         // A topic whose settings may not be seen has the brokers' defaults, as far as is known.
         let entries = described.into_iter().map(|resource| {
             resource.map_or_else(
@@ -65,8 +80,8 @@ impl Link {
     /// Kafka's `max.message.bytes`; none if it may not be seen.
     pub(super) fn message_bytes_max(&self, topic: &Topic) -> Result<Option<usize>, TransportError> {
         let resource = ResourceSpecifier::Topic(topic.as_str());
-        let described = pollster::block_on(self.admin.describe_configs(&[resource], &options()));
-        let described = described.map_err(|error| retry(&error))?.into_iter().flatten().next();
+        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&[resource], options)))?;
+        let described = described.into_iter().flatten().next();
         let entry = described.and_then(|resource| resource.get("max.message.bytes")?.value.clone());
         Ok(entry.and_then(|value| value.parse().ok()))
     }
@@ -78,7 +93,7 @@ impl Link {
         for (name, value) in &settings {
             topic = topic.set(name, value);
         }
-        let made = pollster::block_on(self.admin.create_topics(&[topic], &options())).map_err(|error| retry(&error))?;
+        let made = self.ask(|options| pollster::block_on(self.admin.create_topics([&topic], options)))?;
         for result in made {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

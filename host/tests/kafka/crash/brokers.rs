@@ -4,7 +4,9 @@
 use super::place::{Left, Place};
 use super::random::Random;
 use super::round::COMPARED_MIN;
+use crate::await_that;
 use crate::broker::Broker;
+use crate::client::Client;
 use std::collections::BTreeMap;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ struct Trial {
     host: Child,
     /// What was done, how often, and how often work was left then.
     faults: BTreeMap<String, (usize, usize)>,
+    /// How long it took each time until all was worked off.
+    took: Vec<Duration>,
     /// Times that the host ended and was started again.
     restarts: usize,
 }
@@ -32,7 +36,7 @@ impl Trial {
         let broker = Broker::start(nodes, &[]);
         let place = Place::new(&broker.bootstrap(), &format!("{name}-{seed}"), seed);
         let host = start(&place);
-        Self { broker, place, host, faults: BTreeMap::new(), restarts: 0 }
+        Self { broker, place, host, faults: BTreeMap::new(), took: Vec::new(), restarts: 0 }
     }
 
     /// Puts the next piece of the input in, and spoils what is being done with it.
@@ -47,7 +51,7 @@ impl Trial {
 
     /// Waits until the input is worked off; a host that has ended is started again, as whoever watches it would.
     fn await_work(&mut self) {
-        let Self { place, host, restarts, .. } = self;
+        let Self { place, host, restarts, took, .. } = self;
         let began = Instant::now();
         loop {
             if let Some(status) = host.try_wait().expect("a child can be looked at") {
@@ -61,6 +65,7 @@ impl Trial {
             assert!(began.elapsed() < STANDSTILL_MAX, "it stands still: {left:?}: {}", place.said(0));
         }
         println!("worked off after {:?}", began.elapsed());
+        took.push(began.elapsed());
     }
 
     fn end(mut self, faults_min: usize) {
@@ -73,6 +78,9 @@ impl Trial {
         for (what, (times, at_work)) in &self.faults {
             println!("{what:28} {times:>6} {at_work:>14}");
         }
+        self.took.sort_unstable();
+        let (median, worst) = (self.took.get(self.took.len() / 2), self.took.last());
+        println!("worked off after {median:?} in the middle and {worst:?} at most");
         println!("{} restarts, {} comparisons", self.restarts, verdict.compared);
         assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
         let at_work: usize = self.faults.values().map(|(_, at_work)| at_work).sum();
@@ -115,6 +123,7 @@ fn a_broker_that_is_killed_or_paused_leaves_no_trace() {
 fn nodes_of_three_that_are_killed_leave_no_trace() {
     let seed = super::seed();
     let mut trial = Trial::begin(3, "nodes", seed);
+    let client = Client::to(&trial.broker.bootstrap());
     for piece in 1..=OF_THREE {
         let role = ["leader of an output", "transaction coordinator", "group coordinator"][piece % 3];
         trial.fault(piece, OF_THREE, role, |broker, left| {
@@ -122,6 +131,7 @@ fn nodes_of_three_that_are_killed_leave_no_trace() {
         });
         let down = (1..=3).find(|node| trial.broker.process(*node).is_none());
         trial.broker.restart(down.expect("one is down"));
+        await_that("the replicas are in sync", || client.in_sync());
     }
     trial.end(OF_THREE / 2);
 }
