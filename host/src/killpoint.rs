@@ -2,8 +2,9 @@
 //!
 //! The environment says what happens: `MILLSTREAM_KILL_AT=<name>:<n>` kills the process with SIGKILL at the `n`-th
 //! passage of the place, `<name>:<n>:<us>` that many microseconds later, while what follows is under way;
-//! `<name>:<n>:hang` halts the thread there for ever, and `<name>:<n>:go-on` does nothing. `MILLSTREAM_KILL_LOG` names a
-//! file or pipe that is told of it first, so that a test knows that this place was reached.
+//! `<name>:<n>:stop` stops the process until it is told to go on, `<name>:<n>:hang` halts the thread there for ever, and
+//! `<name>:<n>:go-on` does nothing. Several have commas between. `MILLSTREAM_KILL_LOG` names a file or pipe that is told
+//! of it first, so that a test knows that this place was reached.
 //! `MILLSTREAM_TURN_ROWS` makes turns small, so that a short run passes many places.
 
 /// Passes the place `name`.
@@ -23,6 +24,7 @@ pub use armed::{pass, turn_rows};
 
 #[cfg(feature = "kill-points")]
 mod armed {
+    use rustix::process::{Signal, getpid, kill_process};
     use std::io::Write;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -37,20 +39,23 @@ mod armed {
 
     enum Strike {
         Kill(Duration),
+        Stop,
         Hang,
         GoOn,
     }
 
     /// Passes the place `name`.
     pub fn pass(name: &str) {
-        static TARGET: OnceLock<Option<Target>> = OnceLock::new();
-        let target = TARGET.get_or_init(|| std::env::var("MILLSTREAM_KILL_AT").ok().as_deref().and_then(target));
-        if let Some(target) = target
-            && target.name == name
-            && target.left.fetch_sub(1, Ordering::SeqCst) == 1
-        {
-            announce(&target.name);
-            strike(&target.strike);
+        static TARGETS: OnceLock<Vec<Target>> = OnceLock::new();
+        let targets = TARGETS.get_or_init(|| {
+            let setting = std::env::var("MILLSTREAM_KILL_AT").unwrap_or_default();
+            setting.split(',').filter_map(target).collect()
+        });
+        for target in targets {
+            if target.name == name && target.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                announce(&target.name);
+                strike(&target.strike);
+            }
         }
     }
 
@@ -64,6 +69,7 @@ mod armed {
         let name = parts.next()?.to_owned();
         let left = AtomicI64::new(parts.next()?.parse().ok()?);
         let strike = match parts.next() {
+            Some("stop") => Strike::Stop,
             Some("hang") => Strike::Hang,
             Some("go-on") => Strike::GoOn,
             delay => Strike::Kill(Duration::from_micros(delay.unwrap_or("0").parse().ok()?)),
@@ -84,18 +90,19 @@ mod armed {
             Strike::Hang => loop {
                 std::thread::park();
             },
-            Strike::Kill(Duration::ZERO) => kill(),
+            Strike::Stop => send(Signal::STOP),
+            Strike::Kill(Duration::ZERO) => send(Signal::KILL),
             Strike::Kill(delay) => {
                 let delay = *delay;
                 std::thread::spawn(move || {
                     std::thread::sleep(delay);
-                    kill();
+                    send(Signal::KILL);
                 });
             }
         }
     }
 
-    fn kill() {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    fn send(signal: Signal) {
+        let _ = kill_process(getpid(), signal);
     }
 }

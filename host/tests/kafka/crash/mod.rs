@@ -23,6 +23,7 @@ mod seed;
 mod storm;
 #[path = "../../crash/tally.rs"]
 mod tally;
+mod zombie;
 
 use crate::broker::Broker;
 

@@ -159,6 +159,12 @@ impl Place {
         std::fs::read_to_string(self.path(&format!("said-{data}"))).unwrap_or_default()
     }
 
+    /// Whether a child was stopped by a signal.
+    pub(crate) fn is_stopped(&self, child: &Child) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     fn data(&self, number: usize) -> String {
         self.path(&format!("data-{number}"))
     }
