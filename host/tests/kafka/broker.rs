@@ -16,7 +16,8 @@ use std::sync::OnceLock;
 
 /// Ports that brokers get: below those that the system hands out to connections.
 const PORTS: std::ops::Range<u16> = 21_000..22_000;
-/// Ports that one broker may use: a client port and a controller port for each of three nodes.
+/// Ports that one broker may use: a client port and a controller port for each of three nodes. What a single node does
+/// not need of them is for listeners of a test's own.
 const PORTS_EACH: u16 = 6;
 
 /// A Kafka cluster that runs.
@@ -34,13 +35,21 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts one node or three, with lines of `server.properties` beside the usual ones, and waits until they answer.
     pub(crate) fn start(nodes: u16, settings: &[&str]) -> Self {
-        let (port, ports) = free_ports(nodes);
+        Self::start_on(nodes, |_, _| {
+            settings.iter().flat_map(|line| ["--set".to_owned(), (*line).to_owned()]).collect()
+        })
+    }
+
+    /// Starts one node or three with further arguments of the script, which may depend on the first port and on what was
+    /// put into the directory.
+    pub(crate) fn start_on(nodes: u16, arguments: impl FnOnce(u16, &Path) -> Vec<String>) -> Self {
+        let (port, ports) = free_ports();
         let directory = tempfile::Builder::new().prefix("millstream-kafka-").tempdir().expect("a directory").keep();
         let mut command = Command::new(scripts().join("start"));
         command
             .args(["--attend", "--nodes", &nodes.to_string(), "--port", &port.to_string(), "--data"])
             .arg(&directory);
-        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+        command.args(arguments(port, &directory));
         // A group of its own: an interrupt from the terminal ends the test, and with it the pipe.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut attendant = command.spawn().expect("the attendant starts");
@@ -60,6 +69,16 @@ impl Broker {
     /// Its addresses, as `bootstrap.servers` takes them.
     pub(crate) fn bootstrap(&self) -> String {
         (0..self.nodes).map(|node| format!("127.0.0.1:{}", self.port + node)).collect::<Vec<_>>().join(",")
+    }
+
+    /// A port of its own that no node needs, on a single one: 0 to 3.
+    pub(crate) fn spare_port(port: u16, number: u16) -> u16 {
+        port + 2 + number
+    }
+
+    /// The first port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Kills a node (1 is the first) and waits until it is gone.
@@ -131,14 +150,14 @@ pub(crate) fn scripts() -> PathBuf {
 }
 
 /// Ports that nobody uses and no other test of this user is about to: a lock holds them between the choice and the start.
-fn free_ports(nodes: u16) -> (u16, File) {
+fn free_ports() -> (u16, File) {
     let home = std::env::var("HOME").unwrap_or_default();
     let cache = std::env::var("KAFKA_CACHE").unwrap_or_else(|_| format!("{home}/.cache/millstream"));
     let locks = PathBuf::from(cache).join("ports");
     std::fs::create_dir_all(&locks).expect("the cache can be written");
     for port in PORTS.step_by(usize::from(PORTS_EACH)) {
         let lock = File::create(locks.join(port.to_string())).expect("the cache can be written");
-        let free = || (port..port + 2 * nodes).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+        let free = || (port..port + PORTS_EACH).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
         if lock.try_lock().is_ok() && free() {
             return (port, lock);
         }

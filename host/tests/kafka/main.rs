@@ -5,6 +5,7 @@ mod bad_input;
 mod broker;
 #[path = "../conformance/case.rs"]
 mod case;
+mod certificates;
 mod client;
 mod conformance;
 #[cfg(all(feature = "kill-points", feature = "faults"))]
@@ -16,6 +17,7 @@ mod harness;
 mod host;
 mod left_over;
 mod proxy;
+mod security;
 mod standby;
 mod trial;
 mod verifier;

@@ -1,8 +1,8 @@
 //! A producer without transactions: for tools, and for workers that promise at-least-once.
 
+use super::clients::Clients;
 use super::ffi::{self, ProducerClient};
 use super::outputs::Outputs;
-use super::settings::Settings;
 use crate::record::TopicPartition;
 use crate::transport::TransportError;
 use rdkafka::producer::Producer;
@@ -21,10 +21,8 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    pub(super) fn new(settings: &Settings, name: &str) -> Result<Self, TransportError> {
-        let client = settings.producer(name, None).create_with_context(settings.context());
-        let client: ProducerClient = client.map_err(|error| super::refused(&error))?;
-        let client = Arc::new(client);
+    pub(super) fn new(clients: &Clients, name: &str) -> Result<Self, TransportError> {
+        let client = Arc::new(clients.producer(name, None)?);
         Ok(Self { outputs: Outputs::of(&client), client })
     }
 

@@ -1,9 +1,8 @@
 //! What librdkafka tells between calls: its log, its errors, rebalances, records that were not delivered.
 
 use super::ffi::membership;
-use super::oauth::TokenSource;
 use crate::transport::Fence;
-use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -28,7 +27,6 @@ pub(super) struct Context {
     complained: Mutex<Option<Instant>>,
     /// The last trouble with brokers.
     trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    token: Option<TokenSource>,
 }
 
 /// A change of the group's assignment.
@@ -48,11 +46,6 @@ pub(super) enum Kind {
 }
 
 impl Context {
-    /// For a client that gets its tokens, if it needs any, from there.
-    pub(super) fn new(token: Option<TokenSource>) -> Self {
-        Self { token, ..Self::default() }
-    }
-
     /// Whether the last trouble is that brokers do not let us in: trying longer does not help.
     pub(super) fn is_shut_out(&self) -> bool {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,14 +84,6 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        let source = self.token.as_ref().ok_or("no token is configured")?;
-        // librdkafka asks again, and until then goes on with the token that it has.
-        source.read().inspect_err(|why| tracing::warn!("kafka: {why}")).map_err(Into::into)
-    }
-
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {

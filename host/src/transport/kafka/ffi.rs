@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the one door to librdkafka's C interface")]
 
 use super::context::Context;
+use super::ffi_token::WithToken;
 use super::wake::Wake;
 use crate::record::headers;
 use crate::transport::Fence;
@@ -21,9 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A producer whose delivery reports a thread of its own takes.
-pub(super) type ProducerClient = ThreadedProducer<Context>;
+pub(super) type ProducerClient = WithToken<ThreadedProducer<Context>>;
 /// A consumer.
-pub(super) type ConsumerClient = BaseConsumer<Context>;
+pub(super) type ConsumerClient = WithToken<BaseConsumer<Context>>;
+/// A client that manages topics.
+pub(super) type AdminClient = WithToken<rdkafka::admin::AdminClient<Context>>;
 
 /// Why a call of the transactional producer failed, by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +132,7 @@ pub(super) fn flush(producer: &ProducerClient, timeout: Duration) -> bool {
 }
 
 /// The consumer's membership in its group right now; none while it is no member. What is asked for later may be another.
-pub(super) fn membership(consumer: &ConsumerClient) -> Option<Fence> {
+pub(super) fn membership(consumer: &BaseConsumer<Context>) -> Option<Fence> {
     // SAFETY: the client is alive while it is borrowed; the metadata is ours, its texts are copied before it is destroyed.
     unsafe {
         let metadata = c::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());

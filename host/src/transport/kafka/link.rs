@@ -1,14 +1,14 @@
 //! What all workers of a process share of a cluster: the clients for questions, about groups and offsets here, and about
 //! topics in `topics.rs`.
 
-use super::context::Context;
-use super::ffi::ConsumerClient;
+use super::clients::Clients;
+use super::ffi::{AdminClient, ConsumerClient};
 use super::offsets::{list, offset_in, one, one_at};
 use super::settings::Settings;
 use super::slots::Slots;
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::transport::TransportError;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::groups::GroupMemberInfo;
@@ -29,10 +29,10 @@ const COMMITTED: Duration = Duration::from_secs(2);
 
 /// A process's connection to a cluster.
 pub(super) struct Link {
-    pub(super) settings: Arc<Settings>,
+    pub(super) clients: Arc<Clients>,
     /// The app.
     pub(super) group: String,
-    pub(super) admin: AdminClient<Context>,
+    pub(super) admin: AdminClient,
     /// Sees everything that was written, committed or not.
     pub(super) watcher: ConsumerClient,
     /// Sees what is committed.
@@ -48,14 +48,12 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(settings: Settings, group: &str, now: fn() -> Timestamp) -> Result<Self, TransportError> {
         let name = format!("{group}-admin");
-        let refused = |error: KafkaError| super::refused(&error);
-        let admin = settings.admin(&name).create_with_context(settings.context()).map_err(refused)?;
-        let consumer = |isolation| settings.reader(&name, group, isolation).create_with_context(settings.context());
-        let watcher = consumer("read_uncommitted").map_err(refused)?;
-        let reader = consumer("read_committed").map_err(refused)?;
-        let settings = Arc::new(settings);
+        let clients = Arc::new(Clients::new(settings, now)?);
+        let admin = clients.admin(&name)?;
+        let watcher = clients.reader(&name, group, "read_uncommitted")?;
+        let reader = clients.reader(&name, group, "read_committed")?;
         let (group, slots, commits) = (group.into(), Slots::default(), AtomicU64::new(0));
-        Ok(Self { settings, group, admin, watcher, reader, now, slots, commits })
+        Ok(Self { clients, group, admin, watcher, reader, now, slots, commits })
     }
 
     /// The last trouble with brokers.
@@ -82,8 +80,9 @@ impl Link {
         }
     }
 
-    /// Serves what comes to clients that nobody reads by: errors, tokens that run out.
+    /// Serves what comes to clients that nobody reads by, and renews the tokens of all.
     pub(super) fn serve(&self) {
+        self.clients.renew_tokens();
         for client in [&self.watcher, &self.reader] {
             while let Some(Err(error)) = client.poll(Duration::ZERO) {
                 tracing::debug!("kafka: {error}");
@@ -149,7 +148,7 @@ impl Link {
             // Where that is not known, it is taken to be alive.
             names.map_or(true, |same| same.contains(&true))
         };
-        if self.slots.is_haunted(&id, is_member, &self.settings) {
+        if self.slots.is_haunted(&id, is_member, &self.clients) {
             return Err(TransportError::Retry(format!("the transaction of {id} is to be ended first")));
         }
         Ok(())

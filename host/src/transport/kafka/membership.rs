@@ -1,10 +1,10 @@
 //! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
 //! partition works on the task; what the task reads is assigned by hand.
 
+use super::clients::Clients;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
 use super::placement::Placement;
-use super::settings::Settings;
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
 use rdkafka::TopicPartitionList;
@@ -40,9 +40,8 @@ impl Membership {
     ///
     /// # Errors
     /// If the settings are refused.
-    pub(super) fn join(settings: &Settings, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
-        let consumer = settings.member(name, group).create_with_context(settings.context());
-        let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
+    pub(super) fn join(clients: &Clients, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
+        let consumer = clients.member(name, group)?;
         consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
         Ok(Self { consumer: Arc::new(consumer), current: None, copies: None })
     }

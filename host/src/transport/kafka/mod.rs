@@ -7,9 +7,11 @@
 mod admin;
 mod appender;
 mod checkpoint;
+mod clients;
 mod context;
 mod ffi;
 mod ffi_log;
+mod ffi_token;
 mod ffi_topics;
 mod guard;
 mod link;
@@ -76,7 +78,7 @@ impl Kafka {
             }
         });
         serve.map_err(|error| TransportError::Retry(error.to_string()))?;
-        let copies = Some(link.settings.standby).filter(|copies| *copies > 0);
+        let copies = Some(link.clients.settings.standby).filter(|copies| *copies > 0);
         let placement = copies.map(|copies| Placement::follow(&link, instance, copies));
         Ok(Self { link, instance: instance.into(), placement })
     }
@@ -98,7 +100,7 @@ impl Kafka {
         exactly_once: bool,
     ) -> Result<(KafkaTransport, Membership), TransportError> {
         let name = format!("{}-{}-{number}", self.link.group, self.instance);
-        let mut membership = Membership::join(&self.link.settings, &name, &self.link.group, tasks)?;
+        let mut membership = Membership::join(&self.link.clients, &name, &self.link.group, tasks)?;
         if let Some(placement) = &self.placement {
             membership.keep(Arc::clone(placement), number, workers);
         }

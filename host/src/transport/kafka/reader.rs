@@ -1,8 +1,8 @@
 //! Reading partitions: from librdkafka's queues into rows' bytes, no object a record.
 
+use super::clients::Clients;
 use super::ffi::{ConsumerClient, PartitionQueue, Taken};
 use super::offsets::{one, one_at};
-use super::settings::Settings;
 use super::wake::Wake;
 use crate::record::batch::Record;
 use crate::record::{Cell, Chunk, Offset, TopicPartition, headers};
@@ -44,12 +44,10 @@ pub(super) enum Unread {
 
 impl Reader {
     /// A reader of committed records.
-    pub(super) fn new(settings: &Settings, name: &str, group: &str) -> Result<Self, TransportError> {
+    pub(super) fn new(clients: &Clients, name: &str, group: &str) -> Result<Self, TransportError> {
         let isolation = if crate::fault::is("reads-uncommitted") { "read_uncommitted" } else { "read_committed" };
-        let config = settings.reader(name, group, isolation);
-        let consumer = config.create_with_context(settings.context());
-        let consumer: ConsumerClient = consumer.map_err(|error| super::refused(&error))?;
-        Ok(Self { consumer: Arc::new(consumer), wake: Arc::default(), streams: HashMap::new() })
+        let consumer = Arc::new(clients.reader(name, group, isolation)?);
+        Ok(Self { consumer, wake: Arc::default(), streams: HashMap::new() })
     }
 
     /// Serves what is not about records.

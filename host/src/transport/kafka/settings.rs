@@ -1,6 +1,5 @@
 //! How the cluster is reached, and the properties of our clients.
 
-use super::context::Context;
 use super::oauth::TokenSource;
 use crate::transport::{Client, Property};
 use rdkafka::ClientConfig;
@@ -58,11 +57,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The context of a client.
-    pub(super) fn context(&self) -> Context {
-        Context::new(self.token.clone())
-    }
-
     /// A client that manages topics.
     pub(super) fn admin(&self, name: &str) -> ClientConfig {
         self.client(name, Client::Any, &[])

@@ -2,8 +2,8 @@
 //! that one is no member of the group any more, a producer of the same id ends its transaction at once. Without this,
 //! readers of what it wrote would wait for the transaction's timeout.
 
-use super::ffi::{self, ProducerClient};
-use super::settings::Settings;
+use super::clients::Clients;
+use super::ffi;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ enum State {
 impl Slots {
     /// Whether the owner of a transactional id may have a transaction open although it is no member of the group. If so
     /// its end is on the way, and asking again later says when.
-    pub(super) fn is_haunted(&self, id: &str, is_member: impl FnOnce() -> bool, settings: &Arc<Settings>) -> bool {
+    pub(super) fn is_haunted(&self, id: &str, is_member: impl FnOnce() -> bool, clients: &Arc<Clients>) -> bool {
         let state = self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
         match state {
             Some(State::UnderWay) => return true,
@@ -38,18 +38,18 @@ impl Slots {
         if is_member() {
             return false;
         }
-        self.end(id, settings);
+        self.end(id, clients);
         true
     }
 
-    fn end(&self, id: &str, settings: &Arc<Settings>) {
-        let (ended, id, settings) = (Arc::clone(&self.ended), id.to_owned(), Arc::clone(settings));
+    fn end(&self, id: &str, clients: &Arc<Clients>) {
+        let (ended, id, clients) = (Arc::clone(&self.ended), id.to_owned(), Arc::clone(clients));
         ended.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), State::UnderWay);
         let told = id.clone();
         let thread = std::thread::Builder::new().name("end-transaction".into());
         let started = thread.spawn(move || {
-            let made = settings.producer(&id, Some(&id)).create_with_context(settings.context());
-            match made.map(|producer: ProducerClient| ffi::init_transactions(&producer, ATTEMPT)) {
+            let made = clients.producer(&id, Some(&id));
+            match made.map(|producer| ffi::init_transactions(&producer, ATTEMPT)) {
                 Ok(Ok(())) => tracing::info!(producer = id, "the transaction of a dead process was ended"),
                 other => tracing::debug!(producer = id, "the transaction of a dead process may be open: {other:?}"),
             }

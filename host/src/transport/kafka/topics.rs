@@ -88,7 +88,7 @@ impl Link {
 
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
         let settings = configs(spec);
-        let replication = TopicReplication::Fixed(self.settings.replication.unwrap_or(-1));
+        let replication = TopicReplication::Fixed(self.clients.settings.replication.unwrap_or(-1));
         let mut topic = NewTopic::new(spec.name.as_str(), spec.partitions, replication);
         for (name, value) in &settings {
             topic = topic.set(name, value);

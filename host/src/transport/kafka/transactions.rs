@@ -9,11 +9,12 @@
 //!                                what became of it the committed offsets say: InDoubt
 //! ```
 
-use super::ffi::{self, ProducerClient, TxnError};
+use super::clients::Clients;
+use super::ffi::{self, TxnError};
 use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
 use super::outputs::Outputs;
-use super::settings::{Settings, TRANSACTION_TIMEOUT};
+use super::settings::TRANSACTION_TIMEOUT;
 use crate::record::TopicPartition;
 use crate::transport::{Fence, TransportError};
 use rdkafka::TopicPartitionList;
@@ -33,7 +34,7 @@ const BROKEN_MAX: u32 = 20;
 
 /// A worker's transactional producer.
 pub(super) struct Transactions {
-    settings: Arc<Settings>,
+    clients: Arc<Clients>,
     id: String,
     group: String,
     /// None until it is needed, and after it was thrown away.
@@ -52,8 +53,8 @@ struct Ready {
 }
 
 impl Transactions {
-    pub(super) fn new(settings: Arc<Settings>, id: String, group: String) -> Self {
-        Self { settings, id, group, producer: None, broken: 0 }
+    pub(super) fn new(clients: Arc<Clients>, id: String, group: String) -> Self {
+        Self { clients, id, group, producer: None, broken: 0 }
     }
 
     /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open.
@@ -64,9 +65,7 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let config = self.settings.producer(&self.id, Some(&self.id));
-        let client: ProducerClient =
-            config.create_with_context(self.settings.context()).map_err(|error| super::refused(&error))?;
+        let client = self.clients.producer(&self.id, Some(&self.id))?;
         let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
         let began = Instant::now();
         crate::killpoint::pass("kafka-before-init");

@@ -65,8 +65,8 @@ impl KafkaTransport {
         member: Arc<ConsumerClient>,
     ) -> Self {
         let writer = if exactly_once {
-            let (settings, group) = (Arc::clone(&link.settings), link.group.clone());
-            Writer::Transactions(Transactions::new(settings, name.clone(), group))
+            let (clients, group) = (Arc::clone(&link.clients), link.group.clone());
+            Writer::Transactions(Transactions::new(clients, name.clone(), group))
         } else {
             Writer::Plain(None, Some(member))
         };
@@ -95,7 +95,7 @@ impl KafkaTransport {
 
     fn reader(&mut self) -> Result<&mut Reader, TransportError> {
         if self.reader.is_none() {
-            self.reader = Some(Reader::new(&self.link.settings, &self.name, &self.link.group)?);
+            self.reader = Some(Reader::new(&self.link.clients, &self.name, &self.link.group)?);
         }
         self.reader.as_mut().ok_or_else(|| TransportError::Retry("there is no reader".into()))
     }
@@ -164,7 +164,7 @@ fn appender_of<'a>(
 ) -> Result<&'a mut Appender, TransportError> {
     match appender {
         Some(appender) => Ok(appender),
-        None => Ok(appender.insert(Appender::new(&link.settings, name)?)),
+        None => Ok(appender.insert(Appender::new(&link.clients, name)?)),
     }
 }
 
