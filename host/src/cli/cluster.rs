@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct Cluster {
-    /// Brokers of a Kafka cluster to run on instead of the embedded log, HOST:PORT[,HOST:PORT]...; state stays in the data
-    /// directory. Processes that run the same app share its tasks.
+    /// Brokers of a Kafka cluster whose topics are used instead of the embedded log's, HOST:PORT[,HOST:PORT]...; state
+    /// stays in the data directory.
     #[arg(long, value_name = "BROKERS", env = "MILLSTREAM_KAFKA")]
     kafka: Option<String>,
     /// The host's configuration: how to reach Kafka, secrets, standby copies (docs/configuration.md).

@@ -42,8 +42,8 @@ Exit codes:
 
 Environment:
   MILLSTREAM_DATA_DIR   as --data-dir
-  MILLSTREAM_KAFKA      as --kafka of run
-  MILLSTREAM_CONFIG     as --config of run
+  MILLSTREAM_KAFKA      as --kafka of run, topic and reset
+  MILLSTREAM_CONFIG     as --config of run, topic and reset
   MILLSTREAM_CACHE_DIR  where compiled plugins are kept, else millstream/plugins in the user's cache directory
   RUST_LOG              what is logged, such as warn or millstream=debug
   NO_COLOR              no colours"
@@ -72,7 +72,7 @@ enum Command {
     Run(run::Run),
     Reset(reset::Reset),
     Topology(check::Show),
-    /// Work with the topics of the embedded log.
+    /// Work with topics, of the embedded log or of a Kafka cluster.
     #[command(subcommand)]
     Topic(topic::Command),
     /// Look into the stores of an app.

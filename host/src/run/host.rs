@@ -54,12 +54,14 @@ impl Host {
         Ok(Self { db, carrier: Carrier::Kafka(kafka) })
     }
 
-    /// The topics of a cluster, for who resets an app.
+    /// The topics of a cluster, for a command about them; `app` is whose offsets are moved by a reset.
     ///
     /// # Errors
     /// If no broker answers.
     pub fn cluster(settings: Settings, app: &str) -> Result<Box<dyn Admin>, RunError> {
-        Ok(Box::new(Kafka::connect(settings, app, "reset", upkeep::now)?.tool()))
+        // Nobody who only looks in keeps copies.
+        let settings = Settings { standby: 0, ..settings };
+        Ok(Box::new(Kafka::connect(settings, app, "cli", upkeep::now)?.tool()))
     }
 
     /// A connection for tools, apart from the workers'.

@@ -99,6 +99,12 @@ impl Client {
         partitions.all(|partition| partition.isr().len() == partition.replicas().len())
     }
 
+    /// The names of all topics, Kafka's own too.
+    pub(crate) fn all_topics(&self) -> Vec<String> {
+        let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
     /// All topics with their numbers of partitions, Kafka's own left out.
     pub(crate) fn topics(&self) -> BTreeMap<String, usize> {
         let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");

@@ -19,6 +19,7 @@ mod left_over;
 mod proxy;
 mod security;
 mod standby;
+mod topic;
 mod trial;
 mod verifier;
 

@@ -6,6 +6,7 @@ use crate::broker::Broker;
 use crate::certificates::{Authority, Certificate};
 use crate::client::{Client, Isolation, Record};
 use crate::host::{Ended, Host};
+use crate::topic::{finish, topic};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -113,8 +114,8 @@ impl App {
     }
 
     fn feed(&self, values: &[&str]) {
-        let record =
-            |value: &&str| Record { value: Some(value.as_bytes().to_vec()), timestamp: 1, ..Record::default() };
+        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let record = |value: &&str| Record { key: bytes("k"), value: bytes(value), timestamp: 1, ..Record::default() };
         self.client.produce(&format!("{}.in", self.name), &values.iter().map(record).collect::<Vec<_>>());
     }
 
@@ -150,11 +151,16 @@ fn scram_over_tls_lets_in_who_knows_the_password() {
             assert_eq!(ended.code, code, "{}", ended.log);
             assert!(!ended.log.contains(password), "{}", ended.log);
             if code == Some(1) {
-                refused(&ended, &["error[MS-T026]", "help: check mechanism, username and password"]);
+                refused(&ended, &["MS-T026: ", "help: check mechanism, username and password"]);
             }
         }
     }
     assert_eq!(app.values(), ["SCRAM-SHA-256", "SCRAM-SHA-512"]);
+    // Commands about topics are let in by the same file.
+    let bootstrap = address("127.0.0.1", SCRAM);
+    let arguments = ["consume", "scram.out", "-f", r"%s\n", "--kafka", &bootstrap, "--config", "host.toml"];
+    let said = finish(topic(app.at.path(), &arguments), "");
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "SCRAM-SHA-256\nSCRAM-SHA-512\n"), "{}", said.err);
 }
 
 #[test]
@@ -164,7 +170,7 @@ fn a_broker_that_is_not_who_it_says_is_left_alone() {
     let other = Authority::found(app.at.path(), "other");
     let refused_by = |host: &str, ca: &str, why: &str| {
         let ended = app.until_end(&address(host, SCRAM), &scram("SCRAM-SHA-512", ca));
-        refused(&ended, &["error[MS-T027]", why, "help: check ca"]);
+        refused(&ended, &["MS-T027: ", why, "help: check ca"]);
     };
     refused_by("127.0.0.1", &other.file().display().to_string(), "certificate");
     // The certificate is for the address alone.
@@ -186,16 +192,16 @@ fn certificates_on_both_sides() {
     let bootstrap = address("127.0.0.1", MUTUAL);
     app.write("password", "key-password");
     let none = app.until_end(&bootstrap, &format!("[transport.kafka.tls]\nca = {ca:?}\n"));
-    refused(&none, &["error[MS-T027]", "help: check ca, certificate and key"]);
+    refused(&none, &["MS-T027: ", "help: check ca, certificate and key"]);
     let stranger = Authority::found(app.at.path(), "other").certify("orders", None, Some("key-password"));
-    refused(&app.until_end(&bootstrap, &with(&stranger)), &["error[MS-T027]", "help: check ca, certificate and key"]);
+    refused(&app.until_end(&bootstrap, &with(&stranger)), &["MS-T027: ", "help: check ca, certificate and key"]);
     let ours = with(&Certificate::of(&broker().directory().join("tls"), "orders"));
     let ended = app.until_end(&bootstrap, &ours);
     assert_eq!((ended.code, app.values()), (Some(0), vec!["through".to_owned()]), "{}", ended.log);
     assert!(!ended.log.contains("key-password"), "{}", ended.log);
     app.write("password", "another");
     let locked = app.until_end(&bootstrap, &ours);
-    refused(&locked, &["error[MS-T025]", "ssl.key"]);
+    refused(&locked, &["MS-T025: ", "ssl.key"]);
     assert!(!locked.log.contains("another"), "{}", locked.log);
 }
 
@@ -286,7 +292,7 @@ fn tokens_that_are_no_good_are_told_and_not_shown() {
     for (token, why) in cases {
         app.write("token", &token);
         let ended = app.until_end(&address("127.0.0.1", TOKENS), BY_TOKEN);
-        refused(&ended, &["error[MS-T026]", why, "help: "]);
+        refused(&ended, &["MS-T026: ", why, "help: "]);
         assert!(!ended.log.contains(&token), "{}", ended.log);
     }
 }

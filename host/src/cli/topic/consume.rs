@@ -3,19 +3,21 @@
 use super::existing;
 use super::format::{Format, Shown};
 use super::notation::{Notations, Said};
+use super::place::Place;
 use super::position::Position;
+use crate::cli::cluster::Cluster;
 use crate::cli::out::{Error, print_bytes};
 use crate::record::batch::{BatchError, Record};
 use crate::record::{Offset, TopicPartition, headers};
-use crate::run::{Access, RunError};
+use crate::run::RunError;
 use crate::store::StoreError;
-use crate::transport::{Records, Transport, TransportError};
+use crate::transport::{Fetch, Records, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes read from a partition at once.
 const FETCH_BYTES: usize = 256 * 1024;
@@ -24,7 +26,10 @@ const OUT_BYTES: usize = 64 * 1024;
 /// How long a follower sleeps at most before it looks again.
 const FOLLOW: Duration = Duration::from_millis(200);
 
-/// Print records, as kcat -C does.
+/// How long records that must be there may take to come from a cluster, as long as none comes at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Print records, as kcat -C does: those that are committed.
 ///
 /// Records of a partition come in the order of their offsets. Between partitions the lowest timestamp among those read
 /// comes first (the lower partition if they are equal), which is how tasks take them too.
@@ -39,8 +44,11 @@ Examples:
   millstream topic consume counts -s value=q -f '%k %s\\n'    counts are eight bytes: -s value=q
   millstream topic consume out -o -5                         the last five of every partition
   millstream topic consume out -o @2026-01-31T12:00:00Z --to @2026-01-31T13:00:00Z
-  millstream topic consume out --follow --json | jq .payload")]
+  millstream topic consume out --follow --json | jq .payload
+  millstream topic consume out --kafka localhost:9092        offsets count the ends of transactions, too")]
 pub(in crate::cli) struct Consume {
+    #[command(flatten)]
+    cluster: Cluster,
     /// The topic.
     topic: String,
     /// What is printed for a record.
@@ -72,37 +80,43 @@ pub(in crate::cli) struct Consume {
     null: bool,
 }
 
+/// A record, and what its cells are relative to.
+type Waiting = (Arc<Vec<u8>>, Record);
+
 /// A partition on its way.
 struct Reading {
     partition: TopicPartition,
     next: Offset,
     /// Where to stop; none: never.
     stop: Option<Offset>,
-    waiting: VecDeque<(Arc<Vec<u8>>, Record)>,
+    /// Whether more is on its way.
+    coming: bool,
+    waiting: VecDeque<Waiting>,
 }
 
 impl Consume {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
-        let mut access = Access::open(data)?;
-        let mut readings = self.readings(access.log()?)?;
+        let mut place = Place::open(&self.cluster, data)?;
+        let mut readings = self.readings(place.log()?)?;
         let notations = Notations::of(&self.show);
         let mut left = self.count.unwrap_or(u64::MAX);
         let mut out = Vec::new();
+        let mut last = Instant::now();
         while left > 0 {
-            self.refill(&mut access, &mut readings)?;
-            let heads = readings.iter_mut().filter(|reading| !reading.waiting.is_empty());
-            let first = heads.min_by_key(|reading| reading.waiting.front().map(|(_, record)| record.timestamp));
-            let Some((reading, (payload, record))) = first.and_then(|reading| {
-                let head = reading.waiting.pop_front()?;
-                Some((reading, head))
-            }) else {
+            self.refill(&mut place, &mut readings)?;
+            let Some((reading, (payload, record))) = self.first(&mut readings) else {
                 print_bytes(&std::mem::take(&mut out));
-                if self.follow && readings.iter().any(|reading| reading.stop.is_none_or(|stop| reading.next < stop)) {
-                    wait(&mut access);
-                    continue;
+                let open = |reading: &&Reading| reading.is_hungry() && (self.follow || reading.coming);
+                let Some(reading) = readings.iter().find(open) else { break };
+                if !self.follow && last.elapsed() >= PATIENCE {
+                    return Err(silent(reading));
                 }
-                break;
+                place.wait(FOLLOW);
+                continue;
             };
+            if reading.is_hungry() {
+                last = Instant::now();
+            }
             self.show(&reading.partition, &payload, &record, notations, &mut out)?;
             left -= 1;
             if out.len() >= OUT_BYTES {
@@ -113,21 +127,33 @@ impl Consume {
         Ok(())
     }
 
+    /// The record that comes next, and of what partition. Only a follower goes on while others are on their way, which
+    /// may be long in coming.
+    fn first<'r>(&self, readings: &'r mut [Reading]) -> Option<(&'r Reading, Waiting)> {
+        if !self.follow && readings.iter().any(|reading| reading.is_hungry() && reading.coming) {
+            return None;
+        }
+        let heads = readings.iter_mut().filter(|reading| !reading.waiting.is_empty());
+        let first = heads.min_by_key(|reading| reading.waiting.front().map(|(_, record)| record.timestamp))?;
+        let head = first.waiting.pop_front()?;
+        Some((first, head))
+    }
+
     /// Reads on where nothing waits. A follower outlives the host that it reads through.
-    fn refill(&self, access: &mut Access, readings: &mut [Reading]) -> Result<(), Error> {
-        let read = |access: &mut Access, readings: &mut [Reading]| -> Result<(), RunError> {
+    fn refill(&self, place: &mut Place, readings: &mut [Reading]) -> Result<(), Error> {
+        let read = |place: &mut Place, readings: &mut [Reading]| -> Result<(), RunError> {
             for reading in readings.iter_mut().filter(|reading| reading.is_hungry()) {
-                reading.refill(access.log()?)?;
+                reading.refill(place.log()?)?;
             }
             Ok(())
         };
-        match read(access, readings) {
+        match read(place, readings) {
             // A host that begins on the directory does not serve yet.
             Err(RunError::Store(StoreError::Locked { .. })) if self.follow => Ok(()),
             // The host has gone.
             Err(RunError::Transport(TransportError::Retry(why))) if self.follow => {
                 tracing::debug!("{why}");
-                access.give_up();
+                place.give_up();
                 Ok(())
             }
             other => Ok(other?),
@@ -155,7 +181,7 @@ impl Consume {
                 Some(position) => Some(position.within(log, &partition, bounds)?),
                 None => (!self.follow).then_some(bounds.1),
             };
-            readings.push(Reading { partition, next, stop, waiting: VecDeque::new() });
+            readings.push(Reading { partition, next, stop, coming: false, waiting: VecDeque::new() });
         }
         match self.from {
             Position::At(offset) if offset > last => {
@@ -211,14 +237,11 @@ fn as_json(record: &Shown<'_>, notations: Notations, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Waits until something may have been written.
-fn wait(access: &mut Access) {
-    loop {
-        access.wait(FOLLOW);
-        if access.is_stale() {
-            return;
-        }
-    }
+/// A partition of which nothing comes.
+fn silent(reading: &Reading) -> Error {
+    let (partition, next) = (&reading.partition, reading.next);
+    let what = format!("nothing came of {partition} from offset {next} on within {} s", PATIENCE.as_secs());
+    Error::failed("MS-C019", what, "are the brokers up, and may this user read the topic?")
 }
 
 impl Reading {
@@ -239,6 +262,7 @@ impl Reading {
                 }
                 other => other?,
             };
+            self.coming = matches!(fetched, Fetch::Pending);
             let Some(next) = fetched.next().filter(|next| *next > self.next) else { return Ok(()) };
             for records in fetched.records() {
                 let Records { bytes, records, .. } = records.map_err(|error| damaged(&self.partition, error))?;

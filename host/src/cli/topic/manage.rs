@@ -1,17 +1,27 @@
 //! `topic list`, `create`, `describe`, `delete`.
 
+use super::place::Place;
 use super::{existing, legal};
+use crate::cli::cluster::Cluster;
 use crate::cli::out::{Error, print, table};
 use crate::record::{PARTITIONS_MAX, partitions};
-use crate::run::Access;
 use crate::topology::duration;
 use crate::transport::{Admin, Cleanup, TopicSpec, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
 use std::path::Path;
 
+/// What the names of Kafka's own topics begin with.
+const INTERNAL: &str = "__";
+
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream topic create orders --partitions 4 --retention 7d
+  millstream topic create profiles --compact --kafka localhost:9092     as many replicas as the brokers make unasked")]
 pub(in crate::cli) struct Create {
+    #[command(flatten)]
+    cluster: Cluster,
     /// The topic.
     topic: String,
     /// Number of partitions.
@@ -31,8 +41,8 @@ pub(in crate::cli) struct Create {
 impl Create {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         let name = legal(&self.topic)?;
-        let mut access = Access::make(data)?;
-        let log = access.log()?;
+        let mut place = Place::make(&self.cluster, data)?;
+        let log = place.log()?;
         if let Some(spec) = log.topic(&name)? {
             let what = format!("topic {:?} is there already, with {}", self.topic, partitions(spec.partitions));
             return Err(Error::failed("MS-C017", what, "choose another name"));
@@ -65,9 +75,11 @@ fn bounds(log: &mut dyn Transport, spec: &TopicSpec) -> Result<Vec<(i32, i64, i6
     spec.all_partitions().map(one).collect()
 }
 
-pub(super) fn list(log: &mut dyn Transport, as_json: bool) -> Result<(), Error> {
+pub(super) fn list(place: &mut Place, as_json: bool) -> Result<(), Error> {
     let mut rows = vec![["TOPIC", "PARTITIONS", "RECORDS"].map(String::from).to_vec()];
-    for spec in log.topics()? {
+    let on_cluster = place.is_cluster();
+    let log = place.log()?;
+    for spec in log.topics()?.into_iter().filter(|spec| !(on_cluster && spec.name.as_str().starts_with(INTERNAL))) {
         let records: i64 = bounds(log, &spec)?.iter().map(|(_, start, end)| end - start).sum();
         if as_json {
             let line = json!({ "topic": spec.name.as_str(), "partitions": spec.partitions, "records": records });

@@ -4,20 +4,30 @@ mod consume;
 pub(super) mod format;
 mod manage;
 pub(super) mod notation;
+mod place;
 mod position;
 mod produce;
 
+use super::cluster::Cluster;
 use super::out::Error;
 use crate::record::Topic;
-use crate::run::Access;
 use crate::transport::{TopicSpec, Transport};
 use clap::Subcommand;
+use place::Place;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List topics with their partitions and number of records.
+    /// List topics with their partitions and number of records; on a cluster without Kafka's own (__consumer_offsets and
+    /// the like), and with the ends of transactions among the records.
+    #[command(after_help = "\
+Examples:
+  millstream topic list
+  millstream topic list --kafka localhost:9092
+  millstream topic list --config host.toml       the cluster of that file, with its TLS and passwords")]
     List {
+        #[command(flatten)]
+        cluster: Cluster,
         /// JSON, one topic a line.
         #[arg(long)]
         json: bool,
@@ -25,7 +35,13 @@ pub(super) enum Command {
     /// Make a topic.
     Create(manage::Create),
     /// Show a topic's partitions and how it is kept.
+    #[command(after_help = "\
+Examples:
+  millstream topic describe orders
+  millstream topic describe orders --kafka localhost:9092 --json")]
     Describe {
+        #[command(flatten)]
+        cluster: Cluster,
         /// The topic.
         topic: String,
         /// JSON.
@@ -33,8 +49,14 @@ pub(super) enum Command {
         json: bool,
     },
     /// Delete topics with their records, and what apps have committed for them.
-    #[command(after_help = "Example:\n  millstream topic delete orders shipments --yes")]
+    #[command(after_help = "\
+Examples:
+  millstream topic delete orders shipments             says what would be deleted
+  millstream topic delete orders shipments --yes
+  millstream topic delete orders --kafka localhost:9092 --yes")]
     Delete {
+        #[command(flatten)]
+        cluster: Cluster,
         /// The topics.
         #[arg(required = true)]
         topics: Vec<String>,
@@ -51,10 +73,14 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         match self {
-            Self::List { json } => manage::list(Access::open(data)?.log()?, json),
+            Self::List { cluster, json } => manage::list(&mut Place::open(&cluster, data)?, json),
             Self::Create(create) => create.run(data),
-            Self::Describe { topic, json } => manage::describe(Access::open(data)?.log()?, &topic, json),
-            Self::Delete { topics, yes } => manage::delete(Access::open(data)?.alone()?, &topics, yes),
+            Self::Describe { cluster, topic, json } => {
+                manage::describe(Place::open(&cluster, data)?.log()?, &topic, json)
+            }
+            Self::Delete { cluster, topics, yes } => {
+                manage::delete(Place::open(&cluster, data)?.admin()?, &topics, yes)
+            }
             Self::Produce(produce) => produce.run(data),
             Self::Consume(consume) => consume.run(data),
         }
@@ -68,7 +94,11 @@ fn existing(log: &mut dyn Transport, name: &str) -> Result<TopicSpec, Error> {
     }
     let names: Vec<String> = log.topics()?.iter().map(|spec| spec.name.to_string()).collect();
     let near = super::nearest(name, &names);
-    let remedy = if names.is_empty() { "the data directory holds no topic; is --data-dir right?".into() } else { near };
+    let remedy = if names.is_empty() {
+        "no topic is there; is it the right place (--data-dir or --kafka)?".into()
+    } else {
+        near
+    };
     Err(Error::failed("MS-C003", format!("there is no topic {name:?}"), remedy))
 }
 

@@ -1,24 +1,31 @@
 //! `topic produce`.
 
-use super::{format, legal};
+use super::place::Place;
+use super::{existing, format, legal};
+use crate::cli::cluster::Cluster;
 use crate::cli::feed::{Shape, Source, feed};
 use crate::cli::out::Error;
 use crate::record::{Partition, Timestamp, headers, time};
-use crate::run::Access;
+use crate::run::RunError;
 use crate::task::Topics;
+use crate::transport::TransportError;
 use clap::Args;
 use std::path::Path;
 
-/// Append lines to a topic, as kcat -P does: a line is a value, in transactions of what can be read at once.
+/// Append lines to a topic, as kcat -P does: a line is a value, in transactions of what can be read at once; on a cluster
+/// by an idempotent producer, without transactions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   millstream topic produce orders orders.txt             a value a line
   echo 'k1:v1' | millstream topic produce orders -K :    key and value
   millstream topic produce orders -k k1 -H source=cli    one key and a header for all lines
-  echo 'k1:' | millstream topic produce orders -K : -Z   an empty value is null: a deletion")]
+  echo 'k1:' | millstream topic produce orders -K : -Z   an empty value is null: a deletion
+  millstream topic produce orders orders.txt --kafka localhost:9092")]
 pub(in crate::cli) struct Produce {
-    /// The topic; made with one partition if it is not there.
+    #[command(flatten)]
+    cluster: Cluster,
+    /// The topic; made with one partition if it is not there, but not on a cluster.
     topic: String,
     /// The file; - is the standard input.
     #[arg(default_value = "-")]
@@ -62,9 +69,11 @@ impl Produce {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         let topic = legal(&self.topic)?;
         let source = Source::open(&self.file)?;
-        let mut access = Access::make(data)?;
-        let log = access.log()?;
-        let partitions = log.partitions(&topic)?;
+        let mut place = Place::make(&self.cluster, data)?;
+        // On a cluster a name with a slip would make a topic that others see.
+        let must_be_there = place.is_cluster();
+        let log = place.log()?;
+        let partitions = if must_be_there { existing(log, &self.topic)?.partitions } else { log.partitions(&topic)? };
         if let Some(partition) = self.partition.filter(|partition| !(0..partitions).contains(partition)) {
             let what = format!("there is no partition {partition} in {topic}");
             return Err(Error::usage("MS-C008", what, format!("name one from 0 to {}", partitions - 1)));
@@ -78,6 +87,11 @@ impl Produce {
             timestamp: self.timestamp,
             empty_is_null: self.null,
         };
-        feed(log, &topic, partitions, source, &shape).map(drop)
+        feed(log, &topic, partitions, source, &shape).map(drop).map_err(|error| match error {
+            Error::Run(RunError::Transport(TransportError::InDoubt(why))) => {
+                Error::failed("MS-C020", why, "mend it, and append what is missing: other lines may have been appended")
+            }
+            other => other,
+        })
     }
 }

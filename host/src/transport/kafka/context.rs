@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// Time between two lines that say that brokers cannot be reached: librdkafka says it at every attempt.
 const COMPLAINT: Duration = Duration::from_secs(10);
 
+/// What OpenSSL says when the other side refuses.
+const ALERT: &str = "SSL alert number";
+
 /// The context of all our clients.
 #[derive(Debug, Default)]
 pub(super) struct Context {
@@ -98,6 +101,8 @@ impl ClientContext for Context {
         if let Some(code) = error.rdkafka_error_code().filter(|_| !quiet) {
             // That no broker is left follows from the trouble before.
             if code != RDKafkaErrorCode::AllBrokersDown {
+                // With TLS 1.3 a broker refuses a certificate when the connection counts as made already.
+                let code = if reason.contains(ALERT) { RDKafkaErrorCode::SSL } else { code };
                 *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
             }
         }

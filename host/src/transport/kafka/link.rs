@@ -27,6 +27,10 @@ const MEMBERS: Duration = Duration::from_secs(5);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
 
+/// Events of a client that are served at once. Whether there was one a poll does not say of lines of the log, and behind
+/// many of them may be the error that says what is wrong.
+const EVENTS: usize = 64;
+
 /// A process's connection to a cluster.
 pub(super) struct Link {
     pub(super) clients: Arc<Clients>,
@@ -84,8 +88,10 @@ impl Link {
     pub(super) fn serve(&self) {
         self.clients.renew_tokens();
         for client in [&self.watcher, &self.reader] {
-            while let Some(Err(error)) = client.poll(Duration::ZERO) {
-                tracing::debug!("kafka: {error}");
+            for _ in 0..EVENTS {
+                if let Some(Err(error)) = client.poll(Duration::ZERO) {
+                    tracing::debug!("kafka: {error}");
+                }
             }
         }
     }
