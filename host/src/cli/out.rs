@@ -174,6 +174,8 @@ fn rendered(code: Option<&str>, what: &str, remedy: Option<&str>, colours: bool)
 /// A message of the form `[where: ]MS-X000: what; remedy` in its parts.
 fn taken_apart(text: &str) -> (Option<&str>, String, Option<&str>) {
     const CODE: usize = "MS-X000".len();
+    // What the topics' carrier names by a code of its own needs none that says no more than that it failed.
+    let text = text.strip_prefix("MS-R002: ").filter(|rest| rest.starts_with("MS-")).unwrap_or(text);
     let at = text.find("MS-").filter(|at| text.get(at + CODE..).is_some_and(|rest| rest.starts_with(": ")));
     let (code, what) = match at {
         Some(at) => {
@@ -204,6 +206,8 @@ mod tests {
             (Some("MS-P002"), "plugin \"é\": a; b".into(), Some("c"))
         );
         assert_eq!(taken_apart("plain MS-"), (None, "plain MS-".into(), None));
+        assert_eq!(taken_apart("MS-R002: MS-T024: a; b"), (Some("MS-T024"), "a".into(), Some("b")));
+        assert_eq!(taken_apart("MS-R002: away"), (Some("MS-R002"), "away".into(), None));
     }
 
     #[test]

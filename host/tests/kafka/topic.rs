@@ -191,5 +191,5 @@ fn what_cannot_be_appended_is_told_and_makes_no_topic() {
     fails(&ran(&["produce", "narrow", "-p", "1"], "v\n"), 2, &["error[MS-C008]", "help: "]);
     let at = tempfile::tempdir().expect("a directory");
     let nobody = finish(topic(at.path(), &["list", "--kafka", "127.0.0.1:1"]), "");
-    fails(&nobody, 1, &["MS-T024: ", "127.0.0.1:1", "help: "]);
+    fails(&nobody, 1, &["error[MS-T024]: ", "127.0.0.1:1", "help: "]);
 }
