@@ -29,7 +29,7 @@ const FOLLOW: Duration = Duration::from_millis(200);
 /// How long records that must be there may take to come from a cluster, as long as none comes at all.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Print records, as kcat -C does: those that are committed.
+/// Print committed records, as kcat -C does.
 ///
 /// Records of a partition come in the order of their offsets. Between partitions the lowest timestamp among those read
 /// comes first (the lower partition if they are equal), which is how tasks take them too.

@@ -24,7 +24,7 @@ pub(super) enum Command {
 Examples:
   millstream topic list
   millstream topic list --kafka localhost:9092
-  millstream topic list --config host.toml       the cluster of that file, with its TLS and passwords")]
+  millstream topic list --config host.toml       a cluster that asks who is there")]
     List {
         #[command(flatten)]
         cluster: Cluster,
@@ -64,9 +64,7 @@ Examples:
         #[arg(long)]
         yes: bool,
     },
-    /// Append lines to a topic.
     Produce(produce::Produce),
-    /// Print records.
     Consume(consume::Consume),
 }
 

@@ -12,8 +12,10 @@ use crate::transport::TransportError;
 use clap::Args;
 use std::path::Path;
 
-/// Append lines to a topic, as kcat -P does: a line is a value, in transactions of what can be read at once; on a cluster
-/// by an idempotent producer, without transactions.
+/// Append lines to a topic, as kcat -P does.
+///
+/// A line is a value. Lines go in transactions of what can be read at once; on a cluster by an idempotent producer,
+/// without transactions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

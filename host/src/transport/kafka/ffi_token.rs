@@ -90,7 +90,7 @@ impl Tokens {
 
 /// There is no token.
 fn without(why: &str) -> String {
-    format!("MS-T026: there is no token for Kafka: {why}; who renews it? see token under [transport.kafka.sasl]")
+    format!("MS-T026: there is no token for Kafka: {why}; see token under [transport.kafka.sasl], and who renews it")
 }
 
 impl Handle {
