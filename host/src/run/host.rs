@@ -1,12 +1,13 @@
 //! Where an app runs: its data directory, and what carries its topics.
 
+use super::numbered::Numbered;
 use super::{App, RunError, access, upkeep};
 use crate::record::Topic;
 use crate::store::{Db, Family, Writes};
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::kafka::{Kafka, Settings};
 use crate::transport::socket::Server;
-use crate::transport::{Admin, Alone, Coordinator, TopicSpec, Transport};
+use crate::transport::{Admin, Alone, Coordinator, Transport};
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
@@ -80,6 +81,14 @@ impl Host {
         }
     }
 
+    /// The cluster; none on the embedded log.
+    pub(super) const fn cluster_of(&self) -> Option<&Kafka> {
+        match &self.carrier {
+            Carrier::Embedded(_) => None,
+            Carrier::Kafka(kafka) => Some(kafka),
+        }
+    }
+
     /// Lets tools look in while the app runs. The app itself needs no socket: without it goes on.
     pub(super) fn serve(&self) -> Option<Server> {
         let served = match &self.carrier {
@@ -103,7 +112,7 @@ impl Host {
                 let exactly_once = app.manifest.settings.exactly_once;
                 let (transport, membership) =
                     kafka.worker((number, workers), self.db.clone(), &app.task_topic(), exactly_once)?;
-                Ok((Box::new(transport), Box::new(membership)))
+                Ok((Box::new(transport), Box::new(Numbered { membership, tasks })))
             }
         }
     }
@@ -113,20 +122,6 @@ impl App {
     /// The topic by which the processes of the app share its tasks.
     pub(super) fn task_topic(&self) -> Topic {
         Topic::new(&format!("{}-tasks", self.manifest.app))
-    }
-
-    /// Makes the task topic, where there is a group. It has as many partitions as there are tasks.
-    pub(super) fn make_task_topic(&self, host: &Host, tasks: usize) -> Result<(), RunError> {
-        if host.embedded_log().is_some() {
-            return Ok(());
-        }
-        let (topic, tasks) = (self.task_topic(), i32::try_from(tasks).unwrap_or(i32::MAX));
-        let mut log = host.log();
-        log.create_topic(&TopicSpec::new(topic.clone(), tasks))?;
-        match log.topic(&topic)?.map(|spec| spec.partitions) {
-            Some(there) if there != tasks => Err(RunError::Tasks { topic, there, tasks }),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -43,9 +43,11 @@ impl App {
 
     /// Whether anything would be read: a changelog fills an empty store, now or once it is used again.
     fn has_rows(&self, store: &str, db: &Db, log: &mut dyn Transport) -> Result<bool, RunError> {
-        if KeyValueStore::held(db, &self.manifest.app, store)? > 0 {
-            return Ok(true);
-        }
+        Ok(KeyValueStore::held(db, &self.manifest.app, store)? > 0 || self.has_rows_in_changelog(store, log)?)
+    }
+
+    /// Whether there is anything in a store's changelog.
+    pub(super) fn has_rows_in_changelog(&self, store: &str, log: &mut dyn Transport) -> Result<bool, RunError> {
         for partition in log.topic(&self.blueprint.changelog(store))?.iter().flat_map(TopicSpec::all_partitions) {
             let (start, end) = log.bounds(&partition)?;
             if start < end {
@@ -56,7 +58,7 @@ impl App {
     }
 
     /// What a store's values are, as text.
-    fn layout(&self, spec: &StoreSpec) -> String {
+    pub(super) fn layout(&self, spec: &StoreSpec) -> String {
         match &spec.values {
             Values::Table => "table".into(),
             Values::Count(CountFormat::Long) => "count long".into(),

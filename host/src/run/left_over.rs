@@ -20,7 +20,7 @@ impl App {
             let Some(other) = &spec.other else { continue };
             for partition in log.topic(other)?.iter().flat_map(TopicSpec::all_partitions) {
                 let (from, end) = self.stretch(&partition, log)?;
-                if from < end && has_record(&partition, from, log)? {
+                if from < end && has_record(&partition, (from, end), log)? {
                     let records = self.unprocessed(other, log)?;
                     return Err(RunError::LeftOver { topic: other.clone(), records, now: spec.topic.clone() });
                 }
@@ -41,27 +41,55 @@ impl App {
     }
 
     /// What the app has not processed and committed of a partition: from where to where.
-    fn stretch(&self, partition: &TopicPartition, log: &mut dyn Transport) -> Result<(Offset, Offset), TransportError> {
+    pub(super) fn stretch(
+        &self,
+        partition: &TopicPartition,
+        log: &mut dyn Transport,
+    ) -> Result<(Offset, Offset), TransportError> {
         let (start, end) = log.bounds(partition)?;
         Ok((log.committed(&self.manifest.app, partition)?.unwrap_or(start).max(start), end))
     }
 }
 
-/// Whether there is a committed record from `from` on. Offsets do not say so: on a cluster the ends of transactions have
+/// Whether there is a committed record in a stretch. Offsets do not say so: on a cluster the ends of transactions have
 /// some too, and what was aborted keeps its own.
-fn has_record(partition: &TopicPartition, from: Offset, log: &mut dyn Transport) -> Result<bool, TransportError> {
+pub(super) fn has_record(
+    partition: &TopicPartition,
+    stretch: (Offset, Offset),
+    log: &mut dyn Transport,
+) -> Result<bool, TransportError> {
+    let mut found = false;
+    visit(partition, stretch, log, &mut |_, _| {
+        found = true;
+        false
+    })?;
+    Ok(found)
+}
+
+/// Shows keys and values of the committed records from one offset up to another to `see`, until it wants no more.
+pub(super) fn visit(
+    partition: &TopicPartition,
+    (from, end): (Offset, Offset),
+    log: &mut dyn Transport,
+    see: &mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> bool,
+) -> Result<(), TransportError> {
     let (begin, mut at) = (Instant::now(), from);
     while begin.elapsed() < ANSWER {
+        if at >= end {
+            return Ok(());
+        }
         let fetch = log.fetch(partition, at, LOOK_BYTES)?;
         at = fetch.next().unwrap_or(at);
         match fetch {
-            Fetch::End(_) => return Ok(false),
+            Fetch::End(_) => return Ok(()),
             Fetch::Pending => log.wait(STEP),
             found => {
                 for batch in found.records() {
                     let batch = batch.map_err(|error| TransportError::Corrupt(format!("{partition}: {error}")))?;
-                    if batch.records.iter().any(|record| record.offset >= from) {
-                        return Ok(true);
+                    for record in batch.records.iter().filter(|record| record.offset >= from) {
+                        if !see(record.key.of(&batch.bytes), record.value.of(&batch.bytes)) {
+                            return Ok(());
+                        }
                     }
                 }
             }

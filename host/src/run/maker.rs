@@ -1,5 +1,6 @@
 //! Making tasks: their stores and inputs, where the group goes on.
 
+use super::agreement::{Agreement, Asked};
 use super::{App, RunError};
 use crate::operator::Stop;
 use crate::record::{Offset, TopicPartition};
@@ -27,6 +28,9 @@ pub(super) struct Maker {
     pub(super) ids: Arc<[TaskId]>,
     pub(super) worker: usize,
     pub(super) claims: Arc<Mutex<Claims>>,
+    /// With the group; none where there is none.
+    pub(super) agreement: Option<Arc<Mutex<Agreement>>>,
+    pub(super) asked: Asked,
 }
 
 impl Tasks for Maker {
@@ -36,7 +40,8 @@ impl Tasks for Maker {
             return Err(TransportError::Refused(what).into());
         };
         self.claim(number)?;
-        let assembly = self.assemble(id, fence, log).map_err(|error| match error {
+        let assembled = self.agree(fence).and_then(|()| self.assemble(id, fence, log));
+        let assembly = assembled.map_err(|error| match error {
             RunError::Transport(error) => Stop::Transport(error),
             RunError::Store(error) => Stop::Store(error),
             other => Stop::Opening(Box::new(other)),
@@ -79,6 +84,11 @@ impl Maker {
         }
         claims.wanted.remove(&number);
         Ok(())
+    }
+
+    fn agree(&mut self, fence: Option<&Fence>) -> Result<(), RunError> {
+        let Some(agreement) = &self.agreement else { return Ok(()) };
+        self.asked.once(fence, || agreement.lock().unwrap_or_else(PoisonError::into_inner).check())
     }
 
     fn assemble(&self, id: TaskId, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Assembly, RunError> {

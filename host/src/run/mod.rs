@@ -1,11 +1,14 @@
 //! The composition root: everything is built and joined here. The only room that knows all others.
 
 mod access;
+mod agreement;
 mod app_reset;
 mod host;
 mod layouts;
 mod left_over;
 mod maker;
+mod numbered;
+mod outline;
 mod plugins;
 mod reset;
 mod topics;
@@ -25,6 +28,7 @@ use crate::task::{Blueprint, TaskId};
 use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
+use agreement::{Agreement, Asked};
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -102,7 +106,7 @@ pub enum RunError {
     },
     /// A store was written by another op, or by another layout of states.
     #[error(
-        "MS-R010: store {store:?} holds values of {was:?}, which would be misread as {now:?}; go back to what wrote them, name another store, or delete them, in the changelog too, with millstream state reset {store} --yes"
+        "MS-R010: store {store:?} holds values of {was:?}, which would be misread as {now:?}; go back to what wrote them, name another store, or delete them, in the changelog too, with millstream state reset {store} --yes (on a cluster, with all else that the app made, with millstream reset)"
     )]
     Layout {
         /// The store.
@@ -129,17 +133,31 @@ pub enum RunError {
         /// How it should be.
         wanted: &'static str,
     },
-    /// The group shares other tasks.
+    /// The group runs another topology.
     #[error(
-        "MS-R013: topic {topic} has {there} partitions, one for each task of the group, but this app has {tasks} tasks: another topology runs under this name, or the number of partitions of an input changed; give the app another name, or end all its processes and say millstream reset"
+        "MS-R013: other processes run another topology by the name of app {app}, {member} among them: here {differences}; end them all first (one that was killed counts until its session-timeout), or give this app another name"
     )]
-    Tasks {
-        /// The task topic.
+    Topology {
+        /// The app.
+        app: String,
+        /// One of them.
+        member: String,
+        /// What is otherwise here.
+        differences: String,
+    },
+    /// The topology that ran before left records between its tasks that this one would never read, or misread.
+    #[error(
+        "MS-R014: topic {topic} holds up to {records} records that were not processed: the topology that ran before took them for {was}, and this one {now}; run the manifest that wrote them with --until-end first, or give them up and begin anew with millstream reset"
+    )]
+    Between {
+        /// The topic.
         topic: Topic,
-        /// Its partitions.
-        there: i32,
-        /// Tasks of this app.
-        tasks: i32,
+        /// Offsets that were not processed: so many records at most.
+        records: u64,
+        /// What they were taken for.
+        was: String,
+        /// What this topology does with them.
+        now: String,
     },
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
@@ -275,6 +293,7 @@ impl App {
     /// See [`RunError`].
     pub fn begin(&self, host: &Host) -> Result<(), RunError> {
         let mut log = host.log();
+        Agreement::of(self, host)?.map_or(Ok(()), |mut agreement| agreement.check_start())?;
         self.check_layouts(&host.db, log.as_mut())?;
         self.check_left_over(log.as_mut())?;
         self.make_topics(log.as_mut())?;
@@ -337,7 +356,7 @@ impl App {
     /// See [`RunError`].
     pub fn work(&self, host: &Host, workers: usize, until_end: bool, shared: &Arc<Shared>) -> Result<(), RunError> {
         let ids = self.task_ids(host.log().as_mut())?;
-        self.make_task_topic(host, ids.len())?;
+        let agreement = self.announce(host)?;
         let _server = host.serve();
         let _upkeep = host.embedded_log().map(|log| Upkeep::start(log.clone()));
         let (repartitions, claims) = (Arc::new(self.repartitions()), Arc::<Mutex<Claims>>::default());
@@ -352,7 +371,15 @@ impl App {
                 app: self.manifest.app.clone(),
                 log,
                 coordinator,
-                maker: Box::new(Maker { app, db: host.db.clone(), ids, worker: number, claims }),
+                maker: Box::new(Maker {
+                    app,
+                    db: host.db.clone(),
+                    ids,
+                    worker: number,
+                    claims,
+                    agreement: agreement.clone(),
+                    asked: Asked::default(),
+                }),
                 commit_interval: settings.commit_interval,
                 offset_reset: settings.auto_offset_reset,
                 repartitions: Arc::clone(&repartitions),
@@ -378,6 +405,13 @@ impl App {
             result = result.and(ended);
         }
         result
+    }
+
+    /// Tells the group, where there is one, what is run here.
+    fn announce(&self, host: &Host) -> Result<Option<Arc<Mutex<Agreement>>>, RunError> {
+        let Some(mut agreement) = Agreement::of(self, host)? else { return Ok(None) };
+        agreement.announce()?;
+        Ok(Some(Arc::new(Mutex::new(agreement))))
     }
 
     /// The tasks, in the order of their numbers.

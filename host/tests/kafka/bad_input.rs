@@ -117,17 +117,18 @@ fn topics_that_are_missing_are_named_and_not_made() {
 }
 
 #[test]
-fn partitions_that_were_added_end_the_next_run() {
+fn partitions_that_were_added_have_tasks_in_the_next_run() {
     let (bootstrap, client) = shared("grown");
     let app = copies("grown", "");
     client.produce("grown.in", &numbered(0..3));
     assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
     client.grow("grown.in", 2);
-    says(
-        &until_end(app.path(), &bootstrap),
-        &["error[MS-R013]", "grown-tasks", "has 1 partition", "2 tasks", "help: "],
-    );
-    assert_eq!(values(&client, "grown.out"), texts(0..3));
+    client.produce("grown.in", &[Record { partition: 1, ..numbered(3..4).remove(0) }]);
+    let ended = until_end(app.path(), &bootstrap);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.log.contains("subtopology 0 has 2 partitions instead of 1"), "{}", ended.log);
+    assert_eq!(client.topics().get("grown-tasks"), Some(&2));
+    assert_eq!(values(&client, "grown.out"), texts(0..4));
 }
 
 #[test]
@@ -141,7 +142,10 @@ fn another_app_of_the_same_name_with_other_tasks_is_refused() {
     await_that("the first app runs", || positions.find("named.in", 0) == Some(3));
     let more = "[node.more]\nop = \"stream\"\ntopic = \"named.more\"\n[node.also]\nop = \"to\"\nfrom = \"more\"\ntopic = \"named.out\"\n";
     let other = copies("named", more);
-    says(&until_end(other.path(), &bootstrap), &["error[MS-R013]", "named-tasks", "another topology", "help: "]);
+    says(
+        &until_end(other.path(), &bootstrap),
+        &["error[MS-R013]", "another topology", "2 subtopologies instead of 1", "help: "],
+    );
     client.produce("named.in", &numbered(3..6));
     await_that("the first app goes on", || positions.find("named.in", 0) == Some(6));
     assert_eq!(host.stop().code, Some(0));

@@ -20,6 +20,7 @@ mod proxy;
 mod security;
 mod standby;
 mod topic;
+mod topology;
 mod trial;
 mod verifier;
 

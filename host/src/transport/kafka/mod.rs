@@ -33,10 +33,10 @@ pub use oauth::TokenSource;
 pub use settings::{Settings, against};
 pub use transport::KafkaTransport;
 
-use super::TransportError;
+use super::{Member, TransportError};
 use crate::record::{Timestamp, Topic};
 use crate::store::Db;
-use link::Link;
+use link::{ANSWER, Link};
 use placement::Placement;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
@@ -86,6 +86,33 @@ impl Kafka {
     /// The transport of a tool: it reads, and appends outside of transactions.
     pub fn tool(&self) -> KafkaTransport {
         KafkaTransport::tool(Arc::clone(&self.link), format!("{}-{}-tool", self.link.group, self.instance))
+    }
+
+    /// What tells this process from the app's others.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The members of the group that belong to other processes, each by its process's name.
+    ///
+    /// # Errors
+    /// If the group does not answer.
+    pub fn others(&self) -> Result<Vec<Member>, TransportError> {
+        let group = &self.link.group;
+        let mut members = self.link.members(group, ANSWER, |member| Member {
+            name: placement::instance_of(member.client_id(), group).to_owned(),
+            host: member.client_host().trim_start_matches('/').to_owned(),
+        })?;
+        members.retain(|member| member.name != self.instance);
+        Ok(members)
+    }
+
+    /// Gives a topic that is there so many partitions, if it has fewer.
+    ///
+    /// # Errors
+    /// If the brokers refuse.
+    pub fn widen(&self, topic: &Topic, partitions: i32) -> Result<(), TransportError> {
+        self.link.widen_topic(topic, partitions)
     }
 
     /// What worker `number` of `workers` works with: its transport, whose transactions change the state in `db`, and its membership.

@@ -54,7 +54,7 @@ fn look(link: &Link, placement: &Weak<Placement>, instance: &str, copies: usize)
 }
 
 /// The process's name in `<app>-<instance>-<worker>`.
-fn instance_of<'a>(client: &'a str, group: &str) -> &'a str {
+pub(super) fn instance_of<'a>(client: &'a str, group: &str) -> &'a str {
     let rest = client.strip_prefix(group).and_then(|rest| rest.strip_prefix('-')).unwrap_or(client);
     rest.rsplit_once('-').map_or(rest, |(instance, _)| instance)
 }

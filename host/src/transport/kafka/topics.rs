@@ -4,7 +4,7 @@ use super::ffi_topics::{TopicId, topic_id};
 use super::link::{ANSWER, Link, NOWHERE, options, retry};
 use crate::record::{Partition, Topic, TopicPartition};
 use crate::transport::{Cleanup, TopicSpec, TransportError};
-use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
@@ -113,6 +113,31 @@ impl Link {
             std::thread::sleep(LOOK);
         }
         Err(TransportError::Retry(format!("topic {} was made, and the brokers do not know it yet", spec.name)))
+    }
+
+    /// Gives a topic so many partitions, if it has fewer, and waits until the brokers know them.
+    pub(super) fn widen_topic(&self, name: &Topic, partitions: i32) -> Result<(), TransportError> {
+        let is_wide = || self.topic(name).map(|spec| spec.is_some_and(|spec| spec.partitions >= partitions));
+        if is_wide()? {
+            return Ok(());
+        }
+        let wanted = usize::try_from(partitions).unwrap_or_default();
+        let made = self.ask(|options| {
+            pollster::block_on(self.admin.create_partitions([&NewPartitions::new(name.as_str(), wanted)], options))
+        })?;
+        // Another process may have done it meanwhile.
+        match made.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::InvalidPartitions))) | Some(Ok(_)) | None => {}
+            Some(Err((topic, error))) => return Err(cannot(&format!("topic {topic} cannot get partitions"), error)),
+        }
+        let began = Instant::now();
+        while !is_wide()? {
+            if began.elapsed() >= ANSWER {
+                return Err(TransportError::Retry(format!("the brokers do not know the new partitions of {name} yet")));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     pub(super) fn delete_topic(&self, name: &Topic) -> Result<(), TransportError> {

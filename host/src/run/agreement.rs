@@ -1,0 +1,223 @@
+//! That all processes of a group run one topology. Each tells its outline in the task topic, under its name, before it
+//! joins the group; whoever is given tasks compares the others' with its own before it opens any. Of two processes that
+//! differ at least one sees the other, for a member has told its outline by then.
+
+use super::left_over::{has_record, visit};
+use super::outline::Outline;
+use super::{App, Host, RunError};
+use crate::record::batch::{BatchBuilder, Compression};
+use crate::record::{Partition, Topic, TopicPartition};
+use crate::transport::kafka::Kafka;
+use crate::transport::{Fence, Member, TopicSpec, Transaction, Transport, TransportError};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long brokers that have just started are waited for before an app that starts, too, gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause before they are asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Differences that are told; the rest is counted.
+const TOLD: usize = 4;
+
+/// A process's part in the agreement.
+pub(super) struct Agreement {
+    app: App,
+    kafka: Kafka,
+    log: Box<dyn Transport>,
+    /// Where outlines are told: the first partition of the task topic.
+    place: TopicPartition,
+    outline: Outline,
+}
+
+/// What was told.
+#[derive(Default)]
+struct Told {
+    /// By process.
+    by: BTreeMap<String, Outline>,
+    /// By whoever came last.
+    last: Option<Outline>,
+}
+
+impl Agreement {
+    /// The agreement of a group; none where there is no group.
+    pub(super) fn of(app: &App, host: &Host) -> Result<Option<Self>, RunError> {
+        let Some(kafka) = host.cluster_of() else { return Ok(None) };
+        let place = TopicPartition::new(app.task_topic(), Partition::new(0));
+        let mut log: Box<dyn Transport> = Box::new(kafka.tool());
+        let outline = patiently(|| app.outline_now(log.as_mut()))?;
+        Ok(Some(Self { app: app.clone(), kafka: kafka.clone(), log, place, outline }))
+    }
+
+    /// Refuses to start beside members that run another topology, and where one that ran before left what this one would
+    /// misread or never read. Nothing is changed yet.
+    pub(super) fn check_start(&mut self) -> Result<(), RunError> {
+        patiently(|| {
+            let told = self.read()?;
+            self.meet(&told)?;
+            told.last.map_or(Ok(()), |last| self.check_last(&last))
+        })
+    }
+
+    /// Makes the task topic as wide as there are tasks, and tells the outline there: it is then joined.
+    pub(super) fn announce(&mut self) -> Result<(), RunError> {
+        patiently(|| {
+            self.outline = self.app.outline_now(self.log.as_mut())?;
+            let tasks = self.outline.subtopologies.iter().filter_map(|part| part.partitions).sum();
+            self.log.create_topic(&TopicSpec::new(self.place.topic.clone(), tasks))?;
+            self.kafka.widen(&self.place.topic, tasks)?;
+            let told = self.read()?;
+            let differences = told.last.as_ref().map(|last| self.outline.differences(last)).unwrap_or_default();
+            if !differences.is_empty() {
+                tracing::info!("the topology is another than before: {}", listed(&differences));
+            }
+            let own = told.by.get(self.kafka.instance());
+            if own != Some(&self.outline) || told.last.as_ref() != Some(&self.outline) {
+                self.tell()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Refuses to go on beside members that run another topology. A member asks each time before it opens tasks.
+    pub(super) fn check(&mut self) -> Result<(), RunError> {
+        let mut told = self.read()?;
+        // The topic was made anew, and the outline went with it.
+        if told.by.get(self.kafka.instance()) != Some(&self.outline) {
+            self.tell()?;
+            told = self.read()?;
+        }
+        self.meet(&told)
+    }
+
+    fn meet(&self, told: &Told) -> Result<(), RunError> {
+        let own = self.kafka.instance();
+        let differs = |outline: &Outline| !self.outline.differences(outline).is_empty();
+        // Where all agree nobody needs to ask who is there.
+        if told.by.iter().all(|(name, outline)| name == own || !differs(outline)) {
+            return Ok(());
+        }
+        let others: Vec<Member> = self.kafka.others()?;
+        let of = |member: &Member| told.by.get(&member.name).filter(|outline| differs(outline));
+        let Some((first, outline)) = others.iter().find_map(|member| Some((member, of(member)?))) else {
+            return Ok(());
+        };
+        let differences = listed(&self.outline.differences(outline));
+        let member = format!("{} on {}", first.name, first.host);
+        Err(RunError::Topology { app: self.app.manifest.app.clone(), member, differences })
+    }
+
+    /// What is on its way between tasks, and what lies in changelogs, was written by the topology that ran before.
+    fn check_last(&mut self, last: &Outline) -> Result<(), RunError> {
+        for (store, kept) in last.subtopologies.iter().flat_map(|part| &part.stores) {
+            let now = self.outline.subtopologies.iter().find_map(|part| part.stores.get(store));
+            if let Some(now) = now.filter(|now| now.holds != kept.holds)
+                && self.app.has_rows_in_changelog(store, self.log.as_mut())?
+            {
+                let (store, was, now) = (store.clone(), kept.holds.clone(), now.holds.clone());
+                return Err(RunError::Layout { store, was, now });
+            }
+        }
+        for (topic, was) in last.subtopologies.iter().flat_map(|part| &part.reads) {
+            let now = self.outline.subtopologies.iter().find_map(|part| part.reads.get(topic)).cloned();
+            if now.as_ref() != Some(was) && self.app.is_between(topic) {
+                self.check_between(&Topic::new(topic), was, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_between(&mut self, topic: &Topic, was: &str, now: Option<String>) -> Result<(), RunError> {
+        for partition in self.log.topic(topic)?.iter().flat_map(TopicSpec::all_partitions) {
+            let (from, end) = self.app.stretch(&partition, self.log.as_mut())?;
+            if has_record(&partition, (from, end), self.log.as_mut())? {
+                let records = self.app.unprocessed(topic, self.log.as_mut())?;
+                let now = now.map_or_else(|| "does not read it".into(), |now| format!("would take them for {now}"));
+                return Err(RunError::Between { topic: topic.clone(), records, was: was.to_owned(), now });
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Told, TransportError> {
+        let mut told = Told::default();
+        if self.log.topic(&self.place.topic)?.is_none() {
+            return Ok(told);
+        }
+        let stretch = self.log.bounds(&self.place)?;
+        let read = visit(&self.place, stretch, self.log.as_mut(), &mut |name, outline| {
+            let outline: Option<Outline> = outline.and_then(|text| serde_json::from_slice(text).ok());
+            if let Some((name, outline)) = name.zip(outline) {
+                told.by.insert(String::from_utf8_lossy(name).into_owned(), outline.clone());
+                told.last = Some(outline);
+            }
+            true
+        });
+        self.log.release(&self.place);
+        read.map(|()| told)
+    }
+
+    fn tell(&mut self) -> Result<(), RunError> {
+        let text = serde_json::to_vec(&self.outline).map_err(|error| TransportError::Refused(error.to_string()))?;
+        let mut batch = BatchBuilder::new(Compression::None);
+        batch.append(super::upkeep::now(), Some(self.kafka.instance().as_bytes()), Some(&text), &[]);
+        let outputs = vec![(self.place.clone(), batch.finish())];
+        Ok(self.log.commit(&self.app.manifest.app, &Transaction { outputs, ..Transaction::default() })?)
+    }
+}
+
+impl App {
+    /// The outline, as wide as the topics are now.
+    fn outline_now(&self, log: &mut dyn Transport) -> Result<Outline, RunError> {
+        let parts = 0..self.blueprint.plan.subtopologies.len();
+        let tasks = parts.map(|part| self.width(part, log)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.outlined(&tasks))
+    }
+
+    /// Whether a topic is one by which tasks of the app hand records to each other.
+    fn is_between(&self, topic: &str) -> bool {
+        let rest = topic.strip_prefix(self.manifest.app.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.ends_with("-repartition"))
+    }
+}
+
+/// For which membership a worker has asked last: it asks once for each.
+#[derive(Default)]
+pub(super) struct Asked(Option<Fence>);
+
+impl Asked {
+    /// Asks, unless that was done under this membership.
+    pub(super) fn once(
+        &mut self,
+        fence: Option<&Fence>,
+        ask: impl FnOnce() -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        if self.0.as_ref().is_none_or(|asked| Some(asked) != fence) {
+            ask()?;
+            self.0 = fence.cloned();
+        }
+        Ok(())
+    }
+}
+
+/// Tries again what brokers that have just started do not answer yet.
+fn patiently<T>(mut what: impl FnMut() -> Result<T, RunError>) -> Result<T, RunError> {
+    let began = Instant::now();
+    loop {
+        match what() {
+            Err(RunError::Transport(TransportError::Retry(why))) if began.elapsed() < PATIENCE => {
+                tracing::debug!("not yet: {why}");
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn listed(differences: &[String]) -> String {
+    let mut told = differences.iter().take(TOLD).cloned().collect::<Vec<_>>();
+    let rest = differences.len() - told.len();
+    if rest > 0 {
+        told.push(format!("{rest} more"));
+    }
+    told.join(", ")
+}
