@@ -214,7 +214,9 @@ class Mistakes(unittest.TestCase):
         self.found("input", "lost 1;")
 
     def test_records_among_the_tasks(self):
-        self.world.logs["crash-tasks", 0].append(1, [(1, None, None, ())], "commits")
+        self.world.logs["crash-tasks", 0].append(-1, [(0, b"a", b"{}", ())], "plain")
+        self.assertEqual(self.checks(), set(), "what processes tell each other")
+        self.world.logs["crash-tasks", 1].append(1, [(1, None, None, ())], "commits")
         self.found("output", "should be empty")
 
     def test_an_order_that_timestamps_do_not_tell(self):

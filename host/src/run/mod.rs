@@ -3,6 +3,7 @@
 mod access;
 mod agreement;
 mod app_reset;
+mod grown;
 mod host;
 mod layouts;
 mod left_over;
@@ -29,6 +30,7 @@ use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
 use agreement::{Agreement, Asked};
+use grown::Watch;
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -158,6 +160,18 @@ pub enum RunError {
         was: String,
         /// What this topology does with them.
         now: String,
+    },
+    /// A topic got partitions while the app ran.
+    #[error("MS-R015: topic {topic} has {} and had {was} when this run began; {remedy}", partitions(*.now))]
+    Grown {
+        /// The topic.
+        topic: Topic,
+        /// Its partitions when the run began.
+        was: i32,
+        /// Its partitions now.
+        now: i32,
+        /// What to do.
+        remedy: &'static str,
     },
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
@@ -357,6 +371,7 @@ impl App {
     pub fn work(&self, host: &Host, workers: usize, until_end: bool, shared: &Arc<Shared>) -> Result<(), RunError> {
         let ids = self.task_ids(host.log().as_mut())?;
         let agreement = self.announce(host)?;
+        let watch = host.cluster_of().map(|_| Watch::start(self, &ids, host.log(), shared));
         let _server = host.serve();
         let _upkeep = host.embedded_log().map(|log| Upkeep::start(log.clone()));
         let (repartitions, claims) = (Arc::new(self.repartitions()), Arc::<Mutex<Claims>>::default());
@@ -404,7 +419,7 @@ impl App {
             };
             result = result.and(ended);
         }
-        result
+        result.and_then(|()| watch.map_or(Ok(()), |watch| watch.found()))
     }
 
     /// Tells the group, where there is one, what is run here.

@@ -132,6 +132,32 @@ fn partitions_that_were_added_have_tasks_in_the_next_run() {
 }
 
 #[test]
+fn partitions_that_are_added_while_it_runs_end_the_app_and_lose_nothing() {
+    let (bootstrap, client) = shared("growing");
+    let app = copies("growing", "");
+    let host = Host::run(app.path(), &bootstrap, &[]);
+    client.produce("growing.in", &numbered(0..3));
+    let positions = client.positions("growing");
+    await_that("it runs", || positions.find("growing.in", 0) == Some(3));
+    client.grow("growing.in", 2);
+    client.produce("growing.in", &[Record { partition: 1, ..numbered(3..4).remove(0) }]);
+    says(&host.end(), &["error[MS-R015]", "growing.in has 2 partitions and had 1", "help: run it again"]);
+    let ended = until_end(app.path(), &bootstrap);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(values(&client, "growing.out"), texts(0..4));
+}
+
+#[test]
+fn a_topic_with_more_replicas_than_brokers_is_refused_after_a_while() {
+    let bootstrap = Broker::shared().bootstrap();
+    let app =
+        copies("replicas", "[topic]\n\"replicas.in\" = { partitions = 1 }\n\"replicas.out\" = { partitions = 1 }\n");
+    std::fs::write(app.path().join("host.toml"), "[transport.kafka]\nreplication-factor = 3\n").expect("a file");
+    let ended = Host::run(app.path(), &bootstrap, &["--config", "host.toml", "--until-end"]).end();
+    says(&ended, &["error[MS-T028]", "replicas.in", "3 replicas", "had 1 of its brokers", "help: start more brokers"]);
+}
+
+#[test]
 fn another_app_of_the_same_name_with_other_tasks_is_refused() {
     let (bootstrap, client) = shared("named");
     client.create("named.more", 1, &[]);

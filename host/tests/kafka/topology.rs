@@ -32,6 +32,7 @@ call = "words.word-as-key"
 op = "count"
 from = "by-word"
 store = "{store}"
+changelog = true
 format = "{format}"
 "#
     )
@@ -111,4 +112,17 @@ fn what_another_topology_left_is_neither_misread_nor_forgotten() {
     let ended = Host::run(other.path(), &bootstrap, &["--until-end"]).end();
     assert_eq!(ended.code, Some(1), "{}", ended.log);
     assert!(ended.log.contains("error[MS-R014]") && ended.log.contains("does not read it"), "{}", ended.log);
+}
+
+#[test]
+fn a_copy_older_than_its_changelog_keeps_deletions_is_read_anew() {
+    let (bootstrap, client) = client(&["old.in"]);
+    client.create("old-counts-changelog", 1, &[("cleanup.policy", "compact"), ("delete.retention.ms", "0")]);
+    let app = at(&counts("old", "counts", true, "long"));
+    client.produce("old.in", &[record("word")]);
+    let until_end = || Host::run(app.path(), &bootstrap, &["--until-end"]).end();
+    assert_eq!(until_end().code, Some(0));
+    let ended = until_end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.log.contains("read anew: deletions that it has not seen"), "{}", ended.log);
 }

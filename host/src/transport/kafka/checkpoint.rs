@@ -5,8 +5,8 @@ use super::ffi_topics::TopicId;
 use crate::record::{Offset, Timestamp};
 use std::time::Duration;
 
-/// Kafka keeps a deletion in a compacted topic for `delete.retention.ms`, a day unless it was changed: a copy that has
-/// not been read on for longer may hold rows whose deletion is gone.
+/// Kafka keeps a deletion in a compacted topic for `delete.retention.ms`: a copy that has not been read on for longer may
+/// hold rows whose deletion is gone. This is what Kafka takes where a topic says nothing else.
 const DELETE_RETENTION: Duration = Duration::from_hours(24);
 
 /// A checkpoint as it lies in the database: offset, time, topic id (big-endian; the id zero if it is not known).
@@ -15,7 +15,13 @@ pub(super) fn encode(offset: Offset, now: Timestamp, topic: Option<TopicId>) -> 
 }
 
 /// Why a copy with this checkpoint is not to be used, if so.
-pub(super) fn against(checkpoint: &[u8], now: Timestamp, topic: Option<TopicId>) -> Option<&'static str> {
+/// `retention` is the changelog's `delete.retention.ms`, if it is known.
+pub(super) fn against(
+    checkpoint: &[u8],
+    now: Timestamp,
+    topic: Option<TopicId>,
+    retention: Option<Duration>,
+) -> Option<&'static str> {
     let (Some(time), Some(id)) = (
         checkpoint.get(8..).and_then(|rest| rest.first_chunk()).map(|bytes| Timestamp::from_be_bytes(*bytes)),
         checkpoint.get(16..).and_then(|rest| rest.first_chunk::<16>()),
@@ -26,7 +32,8 @@ pub(super) fn against(checkpoint: &[u8], now: Timestamp, topic: Option<TopicId>)
         return Some("its changelog was deleted and made again");
     }
     let age = u64::try_from(now.saturating_sub(time)).map_or(Duration::ZERO, Duration::from_millis);
-    (age >= DELETE_RETENTION).then_some("deletions that it has not seen may be gone from its changelog")
+    (age >= retention.unwrap_or(DELETE_RETENTION))
+        .then_some("deletions that it has not seen may be gone from its changelog")
 }
 
 #[cfg(test)]
@@ -39,12 +46,18 @@ mod tests {
         let (ours, other) = (Some([7; 16]), Some([8; 16]));
         let written = encode(Offset::new(5), 1000, ours);
         assert_eq!(written.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)), Some(5));
-        assert_eq!(against(&written, 1000 + day - 1, ours), None);
-        assert_eq!(against(&written, 0, ours), None, "a clock that was set back");
-        assert!(against(&written, 1000 + day, ours).is_some());
-        assert!(against(&written, 1000, other).is_some());
-        assert_eq!(against(&written, 1000, None), None, "a broker that does not say");
-        assert_eq!(against(&encode(Offset::new(5), 1000, None), 1000, other), None);
-        assert!(against(&5i64.to_be_bytes(), 1000, ours).is_some(), "written by another version");
+        assert_eq!(against(&written, 1000 + day - 1, ours, None), None);
+        assert_eq!(against(&written, 0, ours, None), None, "a clock that was set back");
+        assert!(against(&written, 1000 + day, ours, None).is_some());
+        let hour = Some(Duration::from_hours(1));
+        assert!(
+            against(&written, 1000 + 3600 * 1000, ours, hour).is_some(),
+            "the changelog keeps deletions for an hour"
+        );
+        assert_eq!(against(&written, 999 + 3600 * 1000, ours, hour), None);
+        assert!(against(&written, 1000, other, None).is_some());
+        assert_eq!(against(&written, 1000, None, None), None, "a broker that does not say");
+        assert_eq!(against(&encode(Offset::new(5), 1000, None), 1000, other, None), None);
+        assert!(against(&5i64.to_be_bytes(), 1000, ours, None).is_some(), "written by another version");
     }
 }

@@ -15,6 +15,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long a controller is waited for before it is asked again who that is: one that works answers in milliseconds.
 const CONTROLLER: Duration = Duration::from_secs(2);
 
+/// How long a cluster whose brokers have just started is waited for until as many are there as a topic needs.
+const GATHER: Duration = Duration::from_secs(15);
+/// Pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
+
 impl Link {
     /// Partitions of one topic, or of all.
     fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
@@ -93,14 +98,44 @@ impl Link {
         for (name, value) in &settings {
             topic = topic.set(name, value);
         }
-        let made = self.ask(|options| pollster::block_on(self.admin.create_topics([&topic], options)))?;
-        for result in made {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, error)) => return Err(cannot(&format!("topic {topic} cannot be made"), error)),
+        let began = Instant::now();
+        loop {
+            let made = self.ask(|options| pollster::block_on(self.admin.create_topics([&topic], options)))?;
+            match made.into_iter().next() {
+                Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) | None => break,
+                Some(Err((_, error))) if is_passing(error) && began.elapsed() < GATHER => {
+                    tracing::debug!(topic = %spec.name, "not made yet: {error}");
+                    std::thread::sleep(PAUSE);
+                }
+                Some(Err((_, error))) => return Err(self.not_made(spec, error)),
             }
         }
         self.await_topic(spec)
+    }
+
+    /// Why a topic cannot be made.
+    fn not_made(&self, spec: &TopicSpec, error: RDKafkaErrorCode) -> TransportError {
+        let name = &spec.name;
+        if error != RDKafkaErrorCode::InvalidReplicationFactor {
+            return cannot(&format!("topic {name} cannot be made"), error);
+        }
+        let known = self.watcher.fetch_metadata(Some(NOWHERE), ANSWER).map_or(0, |known| known.brokers().len());
+        let wanted = match self.clients.settings.replication {
+            Some(replicas) => format!("{replicas} replicas, as replication-factor says,"),
+            None => "as many replicas as the brokers' default.replication.factor says".to_owned(),
+        };
+        TransportError::Refused(format!(
+            "MS-T028: topic {name} is to have {wanted} and the cluster had {known} of its brokers for {} s; start more brokers, or set replication-factor under [transport.kafka] to no more than there are",
+            GATHER.as_secs()
+        ))
+    }
+
+    /// Kafka's `delete.retention.ms`; none if it may not be seen.
+    pub(super) fn delete_retention(&self, topic: &Topic) -> Option<Duration> {
+        let resource = ResourceSpecifier::Topic(topic.as_str());
+        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&[resource], options)));
+        let described = described.ok()?.into_iter().flatten().next()?;
+        described.get("delete.retention.ms")?.value.as_ref()?.parse().ok().map(Duration::from_millis)
     }
 
     /// Waits until the brokers know a topic that was made.
@@ -178,6 +213,22 @@ fn configs(spec: &TopicSpec) -> Vec<(&'static str, String)> {
         settings.extend(spec.retention_bytes.map(|bytes| ("retention.bytes", bytes.to_string())));
     }
     settings
+}
+
+/// Whether brokers that have just started may do later what they refuse now.
+const fn is_passing(error: RDKafkaErrorCode) -> bool {
+    matches!(
+        error,
+        RDKafkaErrorCode::InvalidReplicationFactor
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::BrokerNotAvailable
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotController
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::BrokerTransportFailure
+    )
 }
 
 fn cannot(what: &str, error: RDKafkaErrorCode) -> TransportError {

@@ -264,7 +264,8 @@ impl Transport for KafkaTransport {
         if checkpoint.is_empty() {
             return Ok(true);
         }
-        let against = checkpoint::against(checkpoint, (self.link.now)(), id);
+        let retention = self.link.delete_retention(&changelog.topic);
+        let against = checkpoint::against(checkpoint, (self.link.now)(), id, retention);
         if let Some(why) = against {
             tracing::warn!(%changelog, "the local copy of a store is read anew: {why}");
         }
