@@ -66,12 +66,15 @@ pub(super) fn has_record(
     Ok(found)
 }
 
+/// Takes a record's key and value, and says whether it wants more.
+type See<'a> = dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> bool + 'a;
+
 /// Shows keys and values of the committed records from one offset up to another to `see`, until it wants no more.
 pub(super) fn visit(
     partition: &TopicPartition,
     (from, end): (Offset, Offset),
     log: &mut dyn Transport,
-    see: &mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> bool,
+    see: &mut See<'_>,
 ) -> Result<(), TransportError> {
     let (begin, mut at) = (Instant::now(), from);
     while begin.elapsed() < ANSWER {

@@ -33,6 +33,7 @@ op = "count"
 from = "by-word"
 store = "{store}"
 changelog = true
+emit = "every-update"
 format = "{format}"
 "#
     )
