@@ -125,10 +125,14 @@ impl Client {
     fn is_known(&self, topic: &str) -> bool {
         let metadata = self.producer.client().fetch_metadata(Some(topic), ANSWER).expect("the broker answers");
         let what = ResourceSpecifier::Topic(topic);
-        metadata.brokers().iter().all(|node| {
-            let found = self.admin.describe_configs([&what], &AdminOptions::new().broker_id(node.id()));
-            pollster::block_on(found).is_ok_and(|found| found.iter().all(Result::is_ok))
-        })
+        // A node that has just started may know of no node, not even of itself.
+        let known = metadata.topics().iter().all(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        known
+            && !metadata.brokers().is_empty()
+            && metadata.brokers().iter().all(|node| {
+                let found = self.admin.describe_configs([&what], &AdminOptions::new().broker_id(node.id()));
+                pollster::block_on(found).is_ok_and(|found| found.iter().all(Result::is_ok))
+            })
     }
 
     /// Gives a topic more partitions.

@@ -282,6 +282,23 @@ fn an_app_outlives_its_tokens() {
 }
 
 #[test]
+fn an_app_waits_for_a_token_that_comes_late() {
+    let (app, mut issuer) = (App::new("late"), Issuer::default());
+    issuer.renew(&app);
+    let mut host = app.run(&address("127.0.0.1", TOKENS), BY_TOKEN, &[]);
+    app.feed(&["one"]);
+    await_that("all is processed", || app.values().len() == 1);
+    await_that("the token expires", || host.log().contains("expired"));
+    app.feed(&["two"]);
+    issuer.until(&app, "all is processed", || app.values().len() == 2);
+    assert!(host.ended().is_none(), "{}", host.log());
+    let ended = host.stop();
+    assert_eq!((ended.code, app.values()), (Some(0), ["one", "two"].map(String::from).to_vec()));
+    assert!(ended.log.contains("MS-T026: there is no token for Kafka"), "{}", ended.log);
+    assert!(issuer.given.iter().all(|token| !ended.log.contains(token)), "{}", ended.log);
+}
+
+#[test]
 fn tokens_that_are_no_good_are_told_and_not_shown() {
     let app = App::new("refused");
     let cases = [

@@ -4,7 +4,7 @@ use crate::await_that;
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record, send};
 use rdkafka::producer::Producer;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -177,6 +177,11 @@ impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+        if std::thread::panicking() {
+            let mut said = String::new();
+            let _ = self.0.stderr.take().map(|mut pipe| pipe.read_to_string(&mut said));
+            eprintln!("it said:\n{said}");
+        }
     }
 }
 

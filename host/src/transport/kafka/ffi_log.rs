@@ -1,9 +1,9 @@
-//! What a producer logs, on a queue of its own: librdkafka tells of a lost connection nowhere else, and a queue that
-//! somebody else serves tells of it some time later.
+//! What clients log. A producer does so on a queue of its own: librdkafka tells of a lost connection nowhere else, and a
+//! queue that somebody else serves tells of it some time later.
 
 #![expect(unsafe_code, reason = "librdkafka is C; each block says why it is sound")]
 
-use super::ffi::ProducerClient;
+use super::ffi::{AdminClient, ProducerClient};
 use rdkafka::bindings as c;
 use rdkafka::producer::Producer;
 use std::ffi::{CStr, c_char, c_int};
@@ -67,6 +67,50 @@ impl Drop for ClientLog {
         unsafe {
             let _ = c::rd_kafka_set_log_queue(self.producer.client().native_ptr(), ptr::null_mut());
             c::rd_kafka_queue_destroy(self.queue);
+        }
+    }
+}
+
+/// Takes events, so many at most, that wait for whoever polls a client which manages topics. Nobody does, and all that it
+/// logs while brokers are away would be kept: others tell of the same.
+pub(super) fn throw_events_away(admin: &AdminClient, count: usize) {
+    // SAFETY: the client is alive while it is borrowed; the queue and its events are ours and destroyed once each.
+    unsafe {
+        let queue = c::rd_kafka_queue_get_main(admin.inner().native_ptr());
+        for _ in 0..count {
+            let event = c::rd_kafka_queue_poll(queue, 0);
+            if event.is_null() {
+                break;
+            }
+            c::rd_kafka_event_destroy(event);
+        }
+        c::rd_kafka_queue_destroy(queue);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_a_client_for_topics_logs_is_not_kept() {
+        // Port 1 is nobody's.
+        let mut config = rdkafka::ClientConfig::new();
+        let admin = AdminClient::new(config.set("bootstrap.servers", "127.0.0.1:1"), None).unwrap();
+        // SAFETY: the client is alive.
+        let waiting = || unsafe { c::rd_kafka_outq_len(admin.inner().native_ptr()) };
+        let began = Instant::now();
+        while waiting() < 2 {
+            assert!(began.elapsed() < Duration::from_secs(30), "it logs that it cannot connect");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        throw_events_away(&admin, 1);
+        assert!(waiting() >= 1, "one at most");
+        while waiting() > 0 {
+            // It may have logged more meanwhile.
+            throw_events_away(&admin, usize::MAX);
+            assert!(began.elapsed() < Duration::from_secs(30), "{} are left", waiting());
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::clients::Clients;
 use super::ffi::{AdminClient, ConsumerClient};
+use super::ffi_log::throw_events_away;
 use super::offsets::{list, offset_in, one, one_at};
 use super::settings::Settings;
 use super::slots::Slots;
@@ -87,6 +88,7 @@ impl Link {
     /// Serves what comes to clients that nobody reads by, and renews the tokens of all.
     pub(super) fn serve(&self) {
         self.clients.renew_tokens();
+        throw_events_away(&self.admin, EVENTS);
         for client in [&self.watcher, &self.reader] {
             for _ in 0..EVENTS {
                 if let Some(Err(error)) = client.poll(Duration::ZERO) {
