@@ -24,7 +24,7 @@ pub(super) const NOWHERE: &str = "__millstream";
 /// How long the first question waits at once; what went wrong meanwhile is looked at then.
 const SLICE: Duration = Duration::from_secs(1);
 /// How long it is asked for its members.
-const MEMBERS: Duration = Duration::from_secs(5);
+pub(super) const MEMBERS: Duration = Duration::from_secs(5);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
 

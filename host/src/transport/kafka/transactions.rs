@@ -41,6 +41,8 @@ pub(super) struct Transactions {
     producer: Option<Ready>,
     /// Producers thrown away since the last commit.
     broken: u32,
+    /// Whether the last of them was fenced: a newer one by its name was made.
+    fenced: bool,
 }
 
 /// A producer whose predecessor's transaction is over.
@@ -54,7 +56,7 @@ struct Ready {
 
 impl Transactions {
     pub(super) fn new(clients: Arc<Clients>, id: String, group: String) -> Self {
-        Self { clients, id, group, producer: None, broken: 0 }
+        Self { clients, id, group, producer: None, broken: 0, fenced: false }
     }
 
     /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open.
@@ -226,7 +228,14 @@ impl Transactions {
         Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))
     }
 
+    /// Whether a producer was fenced since this was asked last.
+    pub(super) fn was_fenced(&mut self) -> bool {
+        std::mem::take(&mut self.fenced)
+    }
+
     fn throw_away(&mut self, why: &str) -> TransportError {
+        let fatal = self.producer.as_ref().and_then(|ready| ready.guarded.client().client().fatal_error());
+        self.fenced |= matches!(fatal, Some((RDKafkaErrorCode::Fenced, _)));
         // Dropped with its calls' thread, which destroys the client.
         drop(self.producer.take());
         self.broken(why)

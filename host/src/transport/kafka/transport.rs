@@ -4,7 +4,7 @@ use super::appender::Appender;
 use super::checkpoint;
 use super::ffi::ConsumerClient;
 use super::ffi_topics::TopicId;
-use super::link::Link;
+use super::link::{Link, MEMBERS};
 use super::offsets::list;
 use super::reader::{Reader, Unread};
 use super::transactions::Transactions;
@@ -24,6 +24,8 @@ const MISSING: Duration = Duration::from_secs(30);
 pub struct KafkaTransport {
     link: Arc<Link>,
     name: String,
+    /// When it was made.
+    since: Instant,
     reader: Option<Reader>,
     writer: Writer,
     /// Where the state is; none for a tool.
@@ -75,7 +77,7 @@ impl KafkaTransport {
 
     fn new(link: Arc<Link>, name: String, writer: Writer, db: Option<Db>) -> Self {
         let (ends, ids, missing) = (Ends::default(), HashMap::new(), HashMap::new());
-        Self { link, name, reader: None, writer, db, ends, ids, missing }
+        Self { link, name, since: Instant::now(), reader: None, writer, db, ends, ids, missing }
     }
 
     /// What it shares with the process's others.
@@ -121,6 +123,28 @@ impl KafkaTransport {
                 }
             }
         }
+    }
+
+    /// Gives way where another process works under this one's name, as by a copy of its data directory: for ever they would
+    /// fence each other's producers. Whoever was fenced is the one that came first.
+    ///
+    /// # Errors
+    /// `Refused` if so.
+    fn give_way(&mut self) -> Result<(), TransportError> {
+        let Writer::Transactions(transactions) = &mut self.writer else { return Ok(()) };
+        // What is left in the group of a process that was here before is gone after its session.
+        if !transactions.was_fenced() || self.since.elapsed() / 2 < self.link.clients.settings.session_timeout {
+            return Ok(());
+        }
+        let named = self.link.members(&self.link.group, MEMBERS, |member| member.client_id() == self.name);
+        // Where that is not known, it goes on.
+        if named.map_or(0, |named| named.into_iter().filter(|same| *same).count()) < 2 {
+            return Ok(());
+        }
+        Err(TransportError::Refused(format!(
+            "MS-T028: another process works as {}, too, and was started later: was the data directory copied? Start one of the two with an empty data directory; its stores are restored from their changelogs",
+            self.name
+        )))
     }
 
     /// Writes what tasks changed into the local state.
@@ -279,12 +303,13 @@ impl Transport for KafkaTransport {
     fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
         for (partition, batch) in outputs {
             let count = match &mut self.writer {
-                Writer::Transactions(transactions) => transactions.produce(&partition, batch)?,
-                Writer::Plain(appender, _) => {
-                    appender_of(appender, &self.link, &self.name)?.produce(&partition, batch)?
-                }
+                Writer::Transactions(transactions) => transactions.produce(&partition, batch),
+                Writer::Plain(appender, _) => appender_of(appender, &self.link, &self.name)?.produce(&partition, batch),
             };
-            self.ends.wrote(&partition, count);
+            if count.is_err() {
+                self.give_way()?;
+            }
+            self.ends.wrote(&partition, count?);
         }
         Ok(())
     }
@@ -323,6 +348,7 @@ impl Transport for KafkaTransport {
             let committed = self.commit_offsets(transaction);
             if committed.is_err() {
                 self.ends.open.clear();
+                self.give_way()?;
             }
             committed?;
             self.ends.committed(matches!(self.writer, Writer::Transactions(_)));
