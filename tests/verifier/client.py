@@ -5,9 +5,10 @@ Reading is done twice over: by the broker's list of aborted transactions, as con
 itself. What the two disagree about is told by whoever compares them.
 """
 
+import struct
 import time
 from collections import defaultdict
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import kafka
 import messages
@@ -322,6 +323,41 @@ class Client:
             return answer.producers
 
         return self.settled(attempt)
+
+
+# Where brokers keep the offsets of groups, and the versions of the keys by which they do.
+OFFSETS_TOPIC, OFFSET_KEYS = "__consumer_offsets", (0, 1)
+
+
+class OffsetCommit(NamedTuple):
+    group: str
+    topic: str
+    partition: int
+    # None: it was forgotten.
+    offset: Optional[int]
+
+
+def offsets_partition(group, partitions):
+    """Where a group's offsets lie: by Java's hash of its name."""
+    code = 0
+    for unit in memoryview(group.encode("utf-16-le")).cast("H"):
+        code = (31 * code + unit) & 0xFFFFFFFF
+    code = code - (1 << 32) if code >> 31 else code
+    return (0 if code == -(1 << 31) else abs(code)) % partitions
+
+
+def offset_commit(key, value):
+    """A record of the offsets topic; none if it says something else."""
+    (version,) = struct.unpack_from(">h", key)
+    if version not in OFFSET_KEYS:
+        return None
+    names, at = [], 2
+    for _ in range(2):
+        (length,) = struct.unpack_from(">h", key, at)
+        names.append(key[at + 2 : at + 2 + length].decode())
+        at += 2 + length
+    (partition,) = struct.unpack_from(">i", key, at)
+    return OffsetCommit(*names, partition, struct.unpack_from(">q", value, 2)[0] if value else None)
 
 
 def check(what, error, message=None):

@@ -29,6 +29,8 @@ class Comparison:
         self.failures, self.compared = [], 0
         # (topic, partition) -> records that consumers see; the same with those of aborted transactions, if there are any.
         self.logs, self.with_aborted, self.offsets = {}, {}, {}
+        # (topic, partition) -> where it was read first, if that is not its beginning.
+        self.begins = {}
 
     def fail(self, check, what):
         """Notes a failure; of each check the first few say enough."""
@@ -72,8 +74,8 @@ class Comparison:
 
     def read(self, logs, topic, partition):
         """What a task has read of a partition, by its committed offset."""
-        until = self.offsets.get((GROUP, topic, partition), 0)
-        return [record for record in logs.get((topic, partition), []) if record.offset < until]
+        begin, until = self.begins.get((topic, partition), 0), self.offsets.get((GROUP, topic, partition), 0)
+        return [record for record in logs.get((topic, partition), []) if begin <= record.offset < until]
 
     def inputs(self):
         """The input topics hold the tape, unchanged."""
@@ -96,7 +98,9 @@ class Comparison:
         read = {topic for topics, _, _ in model.SUBTOPOLOGIES for topic in topics}
         for (group, topic, partition), offset in self.offsets.items():
             end = self.end(topic, partition)
-            if group == GROUP and (topic not in read or not 0 < offset <= end):
+            # Where it begins at the end of an empty topic, that is committed, too.
+            least = self.begins.get((topic, partition), 1)
+            if group == GROUP and (topic not in read or not least <= offset <= end):
                 self.fail("offsets", f"{topic}-{partition}: {offset} is committed, and it ends at {end}")
         for (topic, partition), records in self.logs.items():
             offset = self.offsets.get((GROUP, topic, partition), 0)

@@ -1,7 +1,7 @@
 """How much input the crash app has left, who is in its group, and which nodes it needs: `left.py BOOTSTRAP --app APP
---prefix PREFIX` prints `{"text": 5, "all": 9, "members": 2, "nodes": {"group coordinator": 1, ...}}`.
+--prefix PREFIX` prints `{"text": 5, "all": 9, "places": 13, "members": 2, "nodes": {"group coordinator": 1, ...}}`.
 
-`text` counts records of the topics that are read first, `all` those of all that the app reads. Markers count as records
+`places` are partitions of the tape's topics for which the group has a committed offset. `text` counts records of the topics that are read first, `all` those of all that the app reads. Markers count as records
 do: who asks wants to know whether there is work, and nothing of what is counted may be taken for more than that.
 `members` is null while the group forms anew.
 """
@@ -40,12 +40,13 @@ def main():
     options = arguments.parse_args()
     names = snapshot.Names(options.app, options.prefix)
     read = {topic for topics, _, _ in model.SUBTOPOLOGIES for topic in topics}
-    left = {"text": 0, "all": 0}
+    left = {"text": 0, "all": 0, "places": 0}
     with Client(options.bootstrap) as cluster:
         places = snapshot.places_of(cluster, names)
         offsets = cluster.committed(options.app, stable=False)
         for theirs, (topic, _) in places.items():
             if topic in read:
+                left["places"] += topic in model.INPUTS and offsets.get(theirs, -1) >= 0
                 lag = cluster.bounds(*theirs).end - max(offsets.get(theirs, 0), 0)
                 left["all"] += lag
                 left["text"] += lag if topic in TEXT else 0

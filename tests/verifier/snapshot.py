@@ -85,6 +85,20 @@ def transactions_of(cluster, names):
     return {name: state for name, (state, _) in cluster.transactions().items() if name.startswith(f"{names.app}-")}
 
 
+def begins(cluster, names):
+    """(topic, partition) -> the offset that the group committed for it first, of the topics that are not internal: what
+    lay before it was never to be read. It is read from the group's own log."""
+    partitions = cluster.metadata()[client.OFFSETS_TOPIC]
+    partition = client.offsets_partition(names.app, partitions)
+    batches, _ = cluster.batches(client.OFFSETS_TOPIC, partition, READ_UNCOMMITTED, compacted=True)
+    found = {}
+    for record in client.by_markers(batches).committed:
+        commit = client.offset_commit(record.key, record.value)
+        if commit and commit.group == names.app and not commit.topic.startswith(f"{names.app}-"):
+            found.setdefault((names.mine(commit.topic), commit.partition), commit.offset)
+    return found
+
+
 def part(cluster, topic, partition):
     compacted = topic.endswith("-changelog")
     batches, _ = cluster.batches(topic, partition, READ_UNCOMMITTED, compacted)

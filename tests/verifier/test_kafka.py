@@ -2,6 +2,7 @@
 
 import unittest
 
+import client
 import kafka
 
 
@@ -15,6 +16,11 @@ class Vectors(unittest.TestCase):
         # Kafka's own UtilsTest.
         for text, signed in [(b"21", -973932308), (b"foobar", -790332482), (b"abc", 479470107)]:
             self.assertEqual(kafka.murmur2(text), signed & 0xFFFFFFFF)
+
+    def test_where_a_groups_offsets_lie(self):
+        # Java's hash codes of "hello", and of the word that is known for having the lowest of all.
+        self.assertEqual(client.offsets_partition("hello", 1_000_000_000), 99_162_322)
+        self.assertEqual(client.offsets_partition("polygenelubricants", 50), 0)
 
     def test_round_trip(self):
         records = [(5, b"k", None, ((b"h", None), (b"", b"x"))), (3, None, b"v" * 300, ()), (1 << 40, b"", b"", ())]

@@ -42,9 +42,9 @@ class Mistakes(unittest.TestCase):
     def setUp(self):
         self.world = World(self.tape, SEED)
 
-    def verified(self, taken=None, dumps=None, finished=True, by_timestamp=True):
+    def verified(self, taken=None, dumps=None, finished=True, **options):
         dumps = [self.world.dump()] if dumps is None else dumps
-        verifier = KafkaVerifier(taken or self.world.snapshot(), dumps, self.tape, finished, by_timestamp=by_timestamp)
+        verifier = KafkaVerifier(taken or self.world.snapshot(), dumps, self.tape, finished, **options)
         verifier.all()
         return verifier
 
@@ -223,6 +223,21 @@ class Mistakes(unittest.TestCase):
         self.world = World(self.tape, SEED, merged=first_takes_all)
         self.assertIn("output", self.checks())
         self.assertEqual(self.checks(by_timestamp=False), set())
+
+    def test_inputs_that_were_read_from_their_middle_on(self):
+        begins = {("lines", 1): 7, ("notes", 0): 12}
+        self.world = World(self.tape, SEED, begins=begins)
+        self.assertEqual(self.checks(begins=begins), set())
+        self.assertIn("output", self.checks())
+        self.assertIn("output", self.checks(begins={**begins, ("notes", 0): 11}))
+
+    def test_an_empty_topic_that_was_read_from_its_end_on(self):
+        taken = self.world.snapshot()
+        taken.offsets["more", 2] = 0
+        self.assertIn("offsets", self.checks(taken=taken, finished=False))
+        begins = {("more", 2): 0}
+        offsets = [what for check, what in self.verified(taken=taken, finished=False, begins=begins).failures if check == "offsets"]
+        self.assertEqual(offsets, [])
 
     def test_too_little_was_compared(self):
         verifier, said = self.verified(), io.StringIO()

@@ -37,8 +37,9 @@ TASKS = "crash-tasks"
 
 
 class KafkaVerifier(Comparison):
-    def __init__(self, taken, dumps, tape, finished, prefix="", by_timestamp=True):
+    def __init__(self, taken, dumps, tape, finished, prefix="", by_timestamp=True, begins=()):
         super().__init__(tape, finished)
+        self.begins = dict(begins)
         self.taken, self.dumps = taken, dumps
         self.prefix, self.by_timestamp = prefix, by_timestamp
         self.offsets = {(GROUP, *place): offset for place, offset in taken.offsets.items()}
@@ -192,6 +193,7 @@ def main():
     arguments.add_argument("--finished", action="store_true", help="all must have been read, and nothing be open")
     arguments.add_argument("--minimum", type=int, default=0, help="INVALID if fewer things than this were compared")
     arguments.add_argument("--settle", type=float, default=15, help="seconds that open transactions have to end")
+    arguments.add_argument("--latest", action="store_true", help="inputs were read from the first committed offset on")
     arguments.add_argument("--any-order", action="store_true", help="topics read together may be taken in any order")
     options = arguments.parse_args()
     names = snapshot.Names(options.app, options.prefix)
@@ -199,9 +201,10 @@ def main():
         with client.Client(options.bootstrap) as cluster:
             cluster.check_versions()
             taken = snapshot.take(cluster, names, options.finished, options.settle)
+            begins = snapshot.begins(cluster, names) if options.latest else {}
         dumps = [Dump(file.read_bytes()) for file in options.store]
         by_timestamp = not options.any_order
-        verifier = KafkaVerifier(taken, dumps, options.tape, options.finished, options.prefix, by_timestamp)
+        verifier = KafkaVerifier(taken, dumps, options.tape, options.finished, options.prefix, by_timestamp, begins)
     except (Gone, client.Refused, snapshot.Moving, kafka.Damaged) as error:
         print(f"INVALID: {error}")
         print(json.dumps({"verdict": "invalid", "why": str(error), "compared": 0, "failures": []}))

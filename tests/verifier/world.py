@@ -53,8 +53,9 @@ class Log:
 
 
 class World:
-    def __init__(self, tape, seed, merged=order.by_timestamp):
+    def __init__(self, tape, seed, merged=order.by_timestamp, begins=()):
         self.pick, self.logs, self.merged = random.Random(seed), defaultdict(Log), merged
+        self.begins = dict(begins)
         self.stores, self.checkpoints, self.transactions = defaultdict(dict), {}, {}
         for file in tape.glob("*.batches"):
             topic, partition = file.stem.rsplit("-", 1)
@@ -70,10 +71,14 @@ class World:
         last = ("crash-by-word-repartition", "crash-by-city-repartition")
         for topics, task, stores in sorted(model.SUBTOPOLOGIES, key=lambda one: one[0][0] in last):
             for number, partition in enumerate(range(model.PARTITIONS.get(topics[0], 4))):
-                read = [self.logs[topic, partition].committed() for topic in topics]
+                read = [self.read(topic, partition) for topic in topics]
                 read = [self.merged(*read)] if len(read) > 1 else read
                 self.transactions[f"crash-{topics[0]}-{number}"] = "CompleteCommit"
                 self.write(partition, task(*read), stores, producer=len(self.transactions))
+
+    def read(self, topic, partition):
+        begin = self.begins.get((topic, partition), 0)
+        return [record for record in self.logs[topic, partition].committed() if record.offset >= begin]
 
     def write(self, partition, done, stores, producer):
         to = defaultdict(list)

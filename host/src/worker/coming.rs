@@ -65,6 +65,14 @@ impl Coming {
 impl Worker {
     /// Takes every task on its way one step further. Says whether that was possible for any.
     pub(super) fn bring_in(&mut self) -> Result<bool, Stop> {
+        let opens = |coming: &Coming| {
+            matches!(coming.stage, Stage::Closed) && coming.after.is_none_or(|after| Instant::now() >= after)
+        };
+        if self.log.sends_early() && self.state.coming.iter().any(opens) {
+            // Opening asks the cluster, which may take longer than a transaction may be open, and may commit where the
+            // task begins: what the others have sent must not be in that commit.
+            self.commit_first()?;
+        }
         let mut progressed = false;
         for mut coming in std::mem::take(&mut self.state.coming) {
             let waits = coming.after.is_some_and(|after| Instant::now() < after);

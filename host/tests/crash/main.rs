@@ -16,6 +16,7 @@ mod export;
 mod faults;
 #[path = "../conformance/guests.rs"]
 mod guests;
+#[expect(dead_code, reason = "on the embedded log nobody else takes tasks over")]
 mod point;
 mod points;
 mod random;

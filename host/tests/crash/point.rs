@@ -9,6 +9,10 @@ pub(crate) enum Phase {
     Production,
     /// While the app starts or works, as long as input is left.
     Work,
+    /// While a process that was stopped in the midst of a commit until the group took it for dead goes on.
+    Zombie,
+    /// While a process has to give tasks to one that joins.
+    Handover,
     /// While the app starts after its local state was lost.
     Restore,
     /// When all is done.

@@ -11,15 +11,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const HITS_MIN: usize = 2;
 /// Rounds side by side.
 const LANES: u64 = 6;
-/// Kills in one round: while an empty directory is set up, while the app works, while lost state is restored, from outside,
-/// and at the end.
+/// Kills in one round: while an empty directory is set up, of a zombie, while tasks are handed over, while the app works,
+/// while lost state is restored, from outside, and at the end.
 const CREATIONS: usize = 2;
+const ZOMBIES: usize = 2;
+const HANDOVERS: usize = 1;
 const WORKS: usize = 20;
 const RESTORES: usize = 2;
 const ANY_TIMES: usize = 2;
 const ENDS: usize = 1;
 /// Rounds after which a campaign that has not reached its kills has failed: twice what it takes.
-const KILLS_A_ROUND: usize = (CREATIONS + WORKS + RESTORES + ANY_TIMES + ENDS) / 2;
+const KILLS_A_ROUND: usize = (CREATIONS + ZOMBIES + HANDOVERS + WORKS + RESTORES + ANY_TIMES + ENDS) / 2;
 /// Longest time until a kill from outside, microseconds: a dead member's session, a start and some dozen commits.
 const ANY_TIME_MAX: u64 = 4_000_000;
 /// As long as so many records wait in the topics that the app reads first, every place is passed for certain.
@@ -68,6 +70,8 @@ fn begin(tally: &Mutex<Tally>, kills: usize, rounds_max: u64) -> Option<u64> {
 fn one(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random) {
     strikes(tally, round, random, Phase::Creation, CREATIONS);
     round.fill();
+    strikes(tally, round, random, Phase::Zombie, ZOMBIES);
+    strikes(tally, round, random, Phase::Handover, HANDOVERS);
     let mut works = 0;
     while works < WORKS && round.violations.is_empty() && round.left().text >= LEFT_MIN {
         strikes(tally, round, random, Phase::Work, 1);

@@ -10,6 +10,8 @@ mod campaign;
 mod export;
 mod faults;
 mod late;
+mod latest;
+mod namesake;
 mod place;
 #[path = "../../crash/point.rs"]
 #[expect(dead_code, reason = "no command of the host produces on Kafka")]

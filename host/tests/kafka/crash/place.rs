@@ -16,7 +16,7 @@ const RUN_MAX: Duration = Duration::from_secs(300);
 /// Stores of the app, each with a changelog, and their partitions.
 const STORES: [&str; 6] = ["stories", "runs", "counts", "totals", "profiles", "cities"];
 const PARTITIONS: i32 = 4;
-/// Threads of a process; each is a member of the group.
+/// Threads of a process, if nothing else is said; each is a member of the group.
 pub(crate) const WORKERS: u64 = 2;
 
 /// How a child ended.
@@ -35,6 +35,8 @@ pub(crate) struct Place {
     bootstrap: String,
     /// Where the host reaches the cluster: there, or behind a proxy.
     pub(crate) through: String,
+    /// Threads of a process.
+    pub(crate) workers: u64,
     /// The app's name; its other topics begin with it and a full stop.
     pub(crate) app: String,
 }
@@ -46,6 +48,8 @@ pub(crate) struct Left {
     pub(crate) text: u64,
     /// Records of all topics that it reads.
     pub(crate) all: u64,
+    /// Partitions of the tape's topics for which its group has a committed offset.
+    pub(crate) places: u64,
     /// Members of its group; none while it forms anew.
     pub(crate) members: Option<u64>,
     /// What nodes do for the app, by what it is.
@@ -63,12 +67,20 @@ impl Place {
     /// Writes the app, and the input that it will get.
     pub(crate) fn new(bootstrap: &str, app: &str, seed: u64) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let place = Self { directory, bootstrap: bootstrap.into(), through: bootstrap.into(), app: app.into() };
+        let (through, bootstrap, app) = (bootstrap.to_owned(), bootstrap.to_owned(), app.to_owned());
+        let place = Self { directory, bootstrap, through, workers: WORKERS, app };
         place.script("tape.py", &[&seed.to_string(), &place.path("tape")]);
         std::fs::copy(guests::built("conformance"), place.path("conformance.wasm")).expect("the plugin is copied");
         let manifest = include_str!("../../crash/millstream.toml");
-        std::fs::write(place.path("millstream.toml"), named(manifest, app)).expect("the manifest is written");
+        std::fs::write(place.path("millstream.toml"), named(manifest, &place.app)).expect("the manifest is written");
         place
+    }
+
+    /// Has the app begin where its inputs end.
+    pub(crate) fn begin_at_the_end(&self) {
+        let manifest = std::fs::read_to_string(self.path("millstream.toml")).expect("the manifest is there");
+        let manifest = manifest.replace("[guarantee]\n", "[guarantee]\nauto-offset-reset = \"latest\"\n");
+        std::fs::write(self.path("millstream.toml"), manifest).expect("the manifest is written");
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -101,6 +113,7 @@ impl Place {
         Left {
             text: number("text"),
             all: number("all"),
+            places: number("places"),
             members: left["members"].as_u64(),
             nodes: left["nodes"].clone(),
         }
@@ -123,7 +136,7 @@ impl Place {
         let said = std::fs::File::create(self.path(&format!("said-{data}"))).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
         command.args(["--data-dir", &self.data(data), "run", "--kafka", &self.through, "--config", &self.config()]);
-        command.args(["--workers", &WORKERS.to_string()]).args(arguments);
+        command.args(["--workers", &self.workers.to_string()]).args(arguments);
         command.current_dir(self.directory.path()).env("RUST_LOG", "error");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         command.envs(environment.iter().copied()).spawn().expect("the host can be started")
@@ -163,6 +176,12 @@ impl Place {
     pub(crate) fn is_stopped(&self, child: &Child) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
+    /// Copies a data directory, as who thinks that another process needs one like it.
+    pub(crate) fn copy(&self, from: usize, to: usize) {
+        let copied = Command::new("cp").args(["-r", &self.data(from), &self.data(to)]).status();
+        assert!(copied.expect("there is cp").success(), "the data directory is copied");
     }
 
     fn data(&self, number: usize) -> String {

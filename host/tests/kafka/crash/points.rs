@@ -2,14 +2,14 @@
 
 use super::point::{Phase, Point, at};
 
-use Phase::{Creation, End, Restore, Work};
+use Phase::{Creation, End, Handover, Restore, Work, Zombie};
 
 /// How long a broker takes to end a transaction, roughly: kills are spread over it.
 const END_MICROSECONDS: u64 = 8_000;
 /// How long a group takes to form anew, roughly.
 const REBALANCE_MICROSECONDS: u64 = 50_000;
 
-pub(crate) const POINTS: [Point; 36] = [
+pub(crate) const POINTS: [Point; 41] = [
     at("format-checked", Creation, 1),
     at("database-opened", Creation, 1),
     at("number-given", Creation, 2),
@@ -29,6 +29,7 @@ pub(crate) const POINTS: [Point; 36] = [
     at("before-fold-call", Work, 8),
     at("after-fold-call", Work, 8),
     at("after-turn", Work, 12),
+    at("sent", Work, 12),
     at("before-commit", Work, 3),
     at("one-handed-in", Work, 12),
     at("handed-in", Work, 3),
@@ -41,6 +42,10 @@ pub(crate) const POINTS: [Point; 36] = [
     at("kafka-after-state", Work, 3),
     at("committed", Work, 3),
     at("one-knows-of-commit", Work, 12),
+    at("kafka-before-abort", Zombie, 1),
+    at("kafka-after-abort", Zombie, 1),
+    at("lost", Zombie, 2),
+    at("revoked", Handover, 2),
     at("restore-before-step", Restore, 8),
     at("restore-after-step", Restore, 8),
     Point { row: "restore: state written", ..at("kafka-after-state", Restore, 4) },

@@ -4,6 +4,9 @@ use super::place::{Ended, Left, Place};
 use super::point::{ANY_TIME, Phase, Point};
 use super::random::Random;
 use super::tally::Violation;
+use crate::await_that;
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::Child;
 use std::time::Duration;
 
 pub(crate) struct Round {
@@ -15,6 +18,9 @@ pub(crate) struct Round {
     pub(crate) kills: Vec<&'static str>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) compared: u64,
+    /// What the verifier is told besides, and how much it must have compared at the end.
+    arguments: &'static [&'static str],
+    compared_min: u64,
     /// Whether what a kill leaves behind can be verified: not before the input is there, nor while state is restored.
     verifiable: bool,
 }
@@ -27,12 +33,34 @@ const VERIFY_EVERY: usize = 4;
 impl Round {
     pub(crate) fn new(bootstrap: &str, app: &str, seed: u64, fault: Option<&'static str>) -> Self {
         let (place, random) = (Place::new(bootstrap, app, seed), Random::new(seed));
-        Self { place, random, fault, kills: Vec::new(), violations: Vec::new(), compared: 0, verifiable: false }
+        let (kills, violations, arguments) = (Vec::new(), Vec::new(), &[]);
+        let (compared, compared_min, verifiable) = (0, COMPARED_MIN, false);
+        Self { place, random, fault, kills, violations, compared, arguments, compared_min, verifiable }
+    }
+
+    /// One whose app begins where its inputs end, with so much to compare at the end.
+    pub(crate) fn at_the_end(bootstrap: &str, app: &str, seed: u64, compared_min: u64) -> Self {
+        let round = Self::new(bootstrap, app, seed, None);
+        round.place.begin_at_the_end();
+        Self { arguments: &["--latest"], compared_min, ..round }
     }
 
     pub(crate) fn fill(&mut self) {
-        self.place.fill(1, 1);
-        self.verifiable = true;
+        self.fill_part(1, 1);
+    }
+
+    /// Puts a part of the tape in, of so many.
+    pub(crate) fn fill_part(&mut self, part: usize, of: usize) {
+        self.place.fill(part, of);
+        self.verifiable = part == of;
+    }
+
+    /// Runs to the end of what is there without a kill.
+    pub(crate) fn catch_up(&mut self) {
+        let ended = self.place.end(self.place.start(&[]));
+        if ended != Ended::Done {
+            self.violated(ANY_TIME, "exit", format!("{ended:?}"));
+        }
     }
 
     pub(crate) fn left(&self) -> Left {
@@ -45,16 +73,26 @@ impl Round {
         let delay = self.random.among(0, point.delay);
         let announced = self.place.path("announced");
         let _ = std::fs::remove_file(&announced);
-        let at = format!("{}:{passage}:{delay}", point.place);
-        let rows = if point.phase == Phase::End { 1024 } else { self.random.among(2, 8) }.to_string();
+        let before = self.before(point.phase);
+        let at = format!("{before}{}:{passage}:{delay}", point.place);
+        let rows = match point.phase {
+            Phase::End => 1024,
+            Phase::Handover => 1,
+            _ => self.random.among(2, 8),
+        };
+        let rows = rows.to_string();
         let mut environment =
             vec![("MILLSTREAM_KILL_AT", &*at), ("MILLSTREAM_KILL_LOG", &announced), ("MILLSTREAM_TURN_ROWS", &rows)];
         environment.extend(self.fault.map(|fault| ("MILLSTREAM_FAULT", fault)));
-        let ended = self.place.end(self.place.start(&environment));
+        let ended = match point.phase {
+            Phase::Zombie => self.rise_again(&environment),
+            Phase::Handover => self.hand_over(&environment),
+            _ => self.place.end(self.place.start(&environment)),
+        };
         let told = std::fs::read_to_string(&announced).unwrap_or_default();
         match ended {
             // The line and the kill belong together: only the place itself writes the one and then kills.
-            Ended::Killed if told == format!("{}\n", point.place) => {
+            Ended::Killed if told.lines().next_back() == Some(point.place) => {
                 self.landed(point.row);
                 true
             }
@@ -65,6 +103,41 @@ impl Round {
                 false
             }
         }
+    }
+
+    /// What happens before the place is passed.
+    fn before(&mut self, phase: Phase) -> String {
+        match phase {
+            Phase::Zombie => format!("kafka-before-offsets:{}:stop,", self.random.among(1, 3)),
+            // Both workers have their tasks.
+            Phase::Handover => "rebalance-after-done:2:go-on,".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// Lets the host go on when it has stopped and the group has taken it for dead.
+    fn rise_again(&self, environment: &[(&str, &str)]) -> Ended {
+        let mut host = self.place.start(environment);
+        await_that("it stops", || self.place.is_stopped(&host) || has_ended(&mut host));
+        await_that("it is taken for dead", || self.left().members == Some(0));
+        let _ = kill_process(Pid::from_child(&host), Signal::CONT);
+        self.place.end(host)
+    }
+
+    /// Has a second process join, which goes again when the host has ended.
+    fn hand_over(&mut self, environment: &[(&str, &str)]) -> Ended {
+        let mut host = self.place.start_in(0, &[], environment);
+        let announced = self.place.path("announced");
+        let is_announced = || std::fs::exists(&announced).is_ok_and(|announced| announced);
+        await_that("it has its tasks", || is_announced() || has_ended(&mut host));
+        let heir = self.place.start_in(1, &[], &[("MILLSTREAM_TURN_ROWS", "1")]);
+        let ended = self.place.end(host);
+        let _ = kill_process(Pid::from_child(&heir), Signal::TERM);
+        match self.place.end_in(1, heir) {
+            Ended::Done => {}
+            other => self.violated("revoked", "exit", format!("the heir: {other:?}")),
+        }
+        ended
     }
 
     /// Kills the host from outside, at any time. Says whether it was still at work.
@@ -94,8 +167,9 @@ impl Round {
     }
 
     fn verify(&mut self, row: &'static str, finished: bool, minimum: u64) {
-        let arguments: &[&str] = if finished { &["--finished"] } else { &[] };
-        let verdict = self.place.verify(1, arguments, minimum);
+        let mut arguments = self.arguments.to_vec();
+        arguments.extend(Some("--finished").filter(|_| finished));
+        let verdict = self.place.verify(2, &arguments, minimum);
         self.compared += verdict.compared;
         for (check, what) in verdict.failures {
             self.violated(row, &check, what);
@@ -139,6 +213,11 @@ impl Round {
         if ended != Ended::Done {
             self.violated(row, "exit", format!("{ended:?}"));
         }
-        self.verify(row, true, COMPARED_MIN);
+        self.verify(row, true, self.compared_min);
     }
+}
+
+/// Whether a child has ended.
+pub(crate) fn has_ended(host: &mut Child) -> bool {
+    !matches!(host.try_wait(), Ok(None))
 }
