@@ -31,7 +31,7 @@ fn of_two_processes_by_one_name_one_ends_and_says_why() {
     let (loser, ended) = hosts.remove(second);
     let Ended::Otherwise(why) = place.end_in(loser, ended) else { panic!("process {loser} said nothing") };
     println!("process {loser}: {why}");
-    assert!(why.contains("MS-T028") && why.contains("data directory"), "{why}");
+    assert!(why.contains("MS-T030") && why.contains("data directory"), "{why}");
     let (winner, mut host) = hosts.remove(0);
     await_that("the other one goes on", || place.left().text == 0 || has_ended(&mut host));
     kill_process(Pid::from_child(&host), Signal::TERM).expect("the signal is sent");
