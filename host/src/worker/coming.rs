@@ -92,7 +92,10 @@ impl Worker {
                     progressed = true;
                 }
                 Ok(Advanced::Waits(stage)) => (coming.stage, coming.after) = (stage, None),
-                Err(Stop::Transport(TransportError::Retry(why) | TransportError::InDoubt(why))) => {
+                // Nothing else is open, so nothing but the task itself is to be taken back.
+                Err(Stop::Transport(
+                    TransportError::Retry(why) | TransportError::Aborted(why) | TransportError::InDoubt(why),
+                )) => {
                     self.maker.close(coming.number);
                     coming.put_off(self.number, &why);
                 }

@@ -114,7 +114,7 @@ impl KafkaTransport {
             }
             Writer::Plain(appender, member) => {
                 appender.as_mut().map_or(Ok(()), Appender::flush)?;
-                crate::killpoint::pass("kafka-before-offsets");
+                crate::killpoint::pass("kafka-plain-before-offsets");
                 match member.as_ref().filter(|_| offsets.count() > 0) {
                     None => Ok(()),
                     Some(member) => member
