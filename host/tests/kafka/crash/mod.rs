@@ -6,6 +6,7 @@
 
 mod brokers;
 mod campaign;
+mod compacted;
 #[path = "../../crash/export.rs"]
 mod export;
 mod faults;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How long a run may take. Far more than any does: one that takes longer hangs.
 const RUN_MAX: Duration = Duration::from_secs(300);
 /// Stores of the app, each with a changelog, and their partitions.
-const STORES: [&str; 6] = ["stories", "runs", "counts", "totals", "profiles", "cities"];
+pub(crate) const STORES: [&str; 6] = ["stories", "runs", "counts", "totals", "profiles", "cities"];
 const PARTITIONS: i32 = 4;
 /// Threads of a process, if nothing else is said; each is a member of the group.
 pub(crate) const WORKERS: u64 = 2;
