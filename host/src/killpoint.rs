@@ -2,9 +2,9 @@
 //!
 //! The environment says what happens: `MILLSTREAM_KILL_AT=<name>:<n>` kills the process with SIGKILL at the `n`-th
 //! passage of the place, `<name>:<n>:<us>` that many microseconds later, while what follows is under way;
-//! `<name>:<n>:stop` stops the process until it is told to go on, `<name>:<n>:hang` halts the thread there for ever, and
-//! `<name>:<n>:go-on` does nothing. Several have commas between. `MILLSTREAM_KILL_LOG` names a file or pipe that is told
-//! of it first, so that a test knows that this place was reached.
+//! `<name>:<n>:stop` stops the process until it is told to go on, `<name>:<n>:hang` halts the thread there for ever,
+//! `<name>:<n>:panic` has it panic, and `<name>:<n>:go-on` does nothing. Several have commas between.
+//! `MILLSTREAM_KILL_LOG` names a file or pipe that is told of it first, so that a test knows that this place was reached.
 //! `MILLSTREAM_TURN_ROWS` makes turns small, so that a short run passes many places.
 
 /// Passes the place `name`.
@@ -41,6 +41,7 @@ mod armed {
         Kill(Duration),
         Stop,
         Hang,
+        Panic,
         GoOn,
     }
 
@@ -71,6 +72,7 @@ mod armed {
         let strike = match parts.next() {
             Some("stop") => Strike::Stop,
             Some("hang") => Strike::Hang,
+            Some("panic") => Strike::Panic,
             Some("go-on") => Strike::GoOn,
             delay => Strike::Kill(Duration::from_micros(delay.unwrap_or("0").parse().ok()?)),
         };
@@ -92,6 +94,7 @@ mod armed {
             },
             Strike::Stop => send(Signal::STOP),
             Strike::Kill(Duration::ZERO) => send(Signal::KILL),
+            Strike::Panic => panic!("on purpose"),
             Strike::Kill(delay) => {
                 let delay = *delay;
                 std::thread::spawn(move || {

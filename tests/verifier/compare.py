@@ -98,8 +98,8 @@ class Comparison:
         read = {topic for topics, _, _ in model.SUBTOPOLOGIES for topic in topics}
         for (group, topic, partition), offset in self.offsets.items():
             end = self.end(topic, partition)
-            # Where it begins at the end of an empty topic, that is committed, too.
-            least = self.begins.get((topic, partition), 1)
+            # Who leaves, and who begins at the end of an empty topic, commits that it stands at 0.
+            least = self.begins.get((topic, partition), 0)
             if group == GROUP and (topic not in read or not least <= offset <= end):
                 self.fail("offsets", f"{topic}-{partition}: {offset} is committed, and it ends at {end}")
         for (topic, partition), records in self.logs.items():

@@ -9,7 +9,7 @@ use crate::task::{Assembly, Input, TURN_ROWS_MAX, Task, TaskId};
 use crate::topology::OffsetReset;
 use crate::transport::{Fence, Transaction, Transport, TransportError};
 use crate::worker::Tasks;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which worker of this process has which task, at work or as a copy: none gets one whose stores another has open.
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Claims {
     holders: HashMap<usize, usize>,
     /// Tasks that a worker waits for: who has a copy lets go of it.
-    wanted: HashSet<usize>,
+    wanted: HashMap<usize, usize>,
 }
 
 /// Makes the tasks of a worker.
@@ -39,6 +39,7 @@ impl Tasks for Maker {
             let what = format!("there is no task {number}; was the app changed while others run it?");
             return Err(TransportError::Refused(what).into());
         };
+        self.want(number);
         self.claim(number)?;
         let assembled = self.agree(fence).and_then(|()| self.assemble(id, fence, log));
         let assembly = assembled.map_err(|error| match error {
@@ -51,9 +52,15 @@ impl Tasks for Maker {
 
     fn close(&mut self, number: usize) {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        if claims.holders.get(&number) == Some(&self.worker) {
-            claims.holders.remove(&number);
+        let Claims { holders, wanted } = &mut *claims;
+        for claimed in [holders, wanted] {
+            claimed.retain(|task, worker| *task != number || *worker != self.worker);
         }
+    }
+
+    fn put_off(&mut self, number: usize) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.holders.retain(|task, worker| *task != number || *worker != self.worker);
     }
 
     fn copy(&mut self, number: usize) -> Result<Vec<(KeyValueStore, TopicPartition)>, Stop> {
@@ -70,19 +77,23 @@ impl Tasks for Maker {
     }
 
     fn is_wanted(&self, number: usize) -> bool {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner).wanted.contains(&number)
+        let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.wanted.get(&number).is_some_and(|worker| *worker != self.worker)
     }
 }
 
 impl Maker {
+    /// Has who keeps a copy let go of it. It stands until the task is closed, or another worker gets it.
+    fn want(&self, number: usize) {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).wanted.insert(number, self.worker);
+    }
+
     fn claim(&self, number: usize) -> Result<(), TransportError> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         let holder = *claims.holders.entry(number).or_insert(self.worker);
         if holder != self.worker {
-            claims.wanted.insert(number);
             return Err(TransportError::Retry(format!("worker {holder} has the task")));
         }
-        claims.wanted.remove(&number);
         Ok(())
     }
 

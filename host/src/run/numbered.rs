@@ -14,7 +14,9 @@ pub(super) struct Numbered {
 impl Coordinator for Numbered {
     fn poll(&mut self) -> Result<Option<Change>, TransportError> {
         let mut change = self.membership.poll()?;
-        if let Some(Change::Assigned { tasks, .. } | Change::Revoked { tasks } | Change::Lost { tasks }) = &mut change {
+        if let Some(Change::Assigned { tasks, .. } | Change::Revoked { tasks, .. } | Change::Lost { tasks }) =
+            &mut change
+        {
             tasks.retain(|task| *task < self.tasks);
         }
         Ok(change)

@@ -3,7 +3,7 @@
 use super::{App, RunError, open};
 use crate::record::Topic;
 use crate::store::{KeyValueStore, Local, must_hold_data};
-use crate::transport::{TopicSpec, Transport};
+use crate::transport::{Transport, TransportError};
 use std::path::Path;
 
 /// What a reset does, or would do.
@@ -45,10 +45,11 @@ impl App {
             reset.rows += if really { store.reset()? } else { store.count()? };
         }
         if really && reset.was.is_some() {
-            for partition in log.topic(&changelog)?.iter().flat_map(TopicSpec::all_partitions) {
-                let (_, end) = log.bounds(&partition)?;
-                log.delete_records(&partition, end)?;
-            }
+            let partitions =
+                log.topic(&changelog)?.into_iter().flat_map(|topic| topic.all_partitions().collect::<Vec<_>>());
+            let ends = partitions.map(|partition| Ok((partition.clone(), log.bounds(&partition)?.1)));
+            let ends: Vec<_> = ends.collect::<Result<_, TransportError>>()?;
+            log.delete_records(&ends)?;
         }
         Ok(reset)
     }

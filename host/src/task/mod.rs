@@ -411,6 +411,6 @@ fn log_changes(store: &mut KeyValueStore, changelog: Option<&mut ChangelogOf>, t
     }
     if store.uncommitted_bytes() > 0 {
         let (changelog, key) = (partition.clone(), store.checkpoint_key());
-        transaction.checkpoints.push(Checkpoint { changelog, key, at: None });
+        transaction.checkpoints.push(Checkpoint { changelog, key, at: None, whole: true });
     }
 }

@@ -32,6 +32,8 @@ pub struct Restore {
     position: Offset,
     /// Where the changelog ended when this began.
     end: Offset,
+    /// Whether the end of what is committed was reached since something was read.
+    whole: bool,
     done: Progress,
 }
 
@@ -98,7 +100,7 @@ impl Restore {
             }
             Local::Current(_) | Local::Unlogged | Local::Unknown => (Course::Sweep, start),
         };
-        Ok(Some(Self { changelog, course, position, end, done: Progress::default() }))
+        Ok(Some(Self { changelog, course, position, end, whole: false, done: Progress::default() }))
     }
 
     /// What keeps a copy of a store up to date, without an end; none if the store is no copy.
@@ -116,7 +118,7 @@ impl Restore {
             Some(_) => Ok(None),
             None => {
                 let (course, position, done) = (Course::Replay, bounds.1, Progress::default());
-                Ok(Some(Self { changelog, course, position, end, done }))
+                Ok(Some(Self { changelog, course, position, end, whole: false, done }))
             }
         }
     }
@@ -132,7 +134,9 @@ impl Restore {
     /// Whether what was fetched brings it no further.
     pub fn is_waiting(&self, fetched: &Fetch) -> bool {
         let reads = self.need() != Some(Need::Nothing) && self.position < self.end;
-        reads && fetched.next().is_none_or(|next| next <= self.position)
+        // That there is no more is worth noting, once.
+        let news = matches!(fetched, Fetch::End(_)) && self.is_replay() && !self.whole;
+        reads && !news && fetched.next().is_none_or(|next| next <= self.position)
     }
 
     /// The changelog's partition.
@@ -177,6 +181,7 @@ impl Restore {
 
     fn replay(&mut self, store: &KeyValueStore, fetched: Fetch, transaction: &mut Transaction) -> Result<(), Stop> {
         let state = &mut transaction.state;
+        let all = matches!(fetched, Fetch::End(_));
         let ended = self.read(fetched, &mut |key, timestamp, value| {
             store.load(state, key, timestamp, value);
             Ok(())
@@ -184,6 +189,7 @@ impl Restore {
         if crate::fault::is("restore-skips-rows") {
             transaction.state = Writes::default();
         }
+        self.whole = all || ended;
         transaction.checkpoints.push(self.checkpoint(store, Some(self.position)));
         self.course = if ended { Course::Done } else { Course::Replay };
         Ok(())
@@ -215,6 +221,7 @@ impl Restore {
         })?;
         self.write(out, transaction);
         if next.is_none() {
+            self.whole = true;
             transaction.checkpoints.push(self.checkpoint(store, None));
         }
         self.course = next.map_or(Course::Done, Course::Snapshot);
@@ -222,7 +229,7 @@ impl Restore {
     }
 
     fn checkpoint(&self, store: &KeyValueStore, at: Option<Offset>) -> Checkpoint {
-        Checkpoint { changelog: self.changelog.clone(), key: store.checkpoint_key(), at }
+        Checkpoint { changelog: self.changelog.clone(), key: store.checkpoint_key(), at, whole: self.whole }
     }
 
     /// Reads batches up to the end that there was at the beginning. Says whether it was reached.

@@ -34,6 +34,8 @@ pub enum Change {
     Revoked {
         /// The tasks.
         tasks: Vec<usize>,
+        /// The membership under which it is committed.
+        fence: Option<Fence>,
     },
     /// Others may work on these already: nothing of them may be committed.
     Lost {

@@ -68,6 +68,8 @@ pub struct Transaction {
     pub state: Writes,
     /// The membership under which the input was read; none where nobody else could read it.
     pub fence: Option<Fence>,
+    /// Whether its worker commits no more: who goes on at its offsets need not see to it that nothing of it is open.
+    pub last: bool,
 }
 
 /// Up to where the local state agrees with a changelog (Kafka Streams' checkpoint).
@@ -79,6 +81,8 @@ pub struct Checkpoint {
     pub key: Vec<u8>,
     /// The offset; none: the partition's end after this transaction.
     pub at: Option<Offset>,
+    /// Whether the state then has all that the changelog held when it was last read: else it is as old as it was.
+    pub whole: bool,
 }
 
 /// What is right where local state and changelog disagree.
@@ -210,6 +214,11 @@ pub trait Transport: Send {
         false
     }
 
+    /// How long a transaction may be open: a worker commits as often at least.
+    fn open_max(&self) -> Duration {
+        Duration::MAX
+    }
+
     /// Takes outputs of the open transaction before its commit. They must not be in the transaction that is committed.
     ///
     /// # Errors
@@ -245,9 +254,9 @@ pub trait Transport: Send {
     /// See [`TransportError`].
     fn commit(&mut self, group: &str, transaction: &Transaction) -> Result<(), TransportError>;
 
-    /// Deletes records before an offset: Kafka's `DeleteRecords`. The partition then begins there.
+    /// Deletes the records of partitions before an offset each: Kafka's `DeleteRecords`. They then begin there.
     ///
     /// # Errors
-    /// See [`TransportError`].
-    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError>;
+    /// See [`TransportError`]; some may be deleted all the same.
+    fn delete_records(&mut self, before: &[(TopicPartition, Offset)]) -> Result<(), TransportError>;
 }

@@ -1,6 +1,7 @@
 //! Tasks on their way: opened, then restored store by store, beside those that are at work already.
 
 use super::commit::retry;
+use super::pause::Pause;
 use super::report::Report;
 use super::{Owned, Worker};
 use crate::operator::Stop;
@@ -17,15 +18,13 @@ const RESTORE_BYTES: usize = 4 << 20;
 const SHORTER: Duration = Duration::from_secs(10);
 /// Time between two lines about a task that cannot be opened yet.
 const TELL: Duration = Duration::from_secs(10);
-/// Pause before what could not be done yet is tried again.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A task that does not work yet.
 pub(super) struct Coming {
     pub(super) number: usize,
     stage: Stage,
-    /// Not before then.
-    after: Option<Instant>,
+    /// Not before it is over.
+    pause: Pause,
     /// When it came.
     since: Instant,
     /// When it was last told why it waits.
@@ -48,38 +47,52 @@ struct Restoring {
 
 impl Coming {
     pub(super) fn closed(number: usize) -> Self {
-        Self { number, stage: Stage::Closed, after: None, since: Instant::now(), told: Instant::now() }
+        Self { number, stage: Stage::Closed, pause: Pause::default(), since: Instant::now(), told: Instant::now() }
     }
 
-    /// It is tried again a little later.
+    /// Whether it is to be opened now.
+    fn opens(&self) -> bool {
+        matches!(self.stage, Stage::Closed) && !self.pause.lasts()
+    }
+
+    /// What it reads from.
+    pub(super) fn changelog(&self) -> Option<&TopicPartition> {
+        match &self.stage {
+            Stage::Closed => None,
+            Stage::Restoring(restoring) => restoring.under_way.as_ref().map(|(restore, _)| restore.changelog()),
+        }
+    }
+
+    /// It is opened anew a little later.
     fn put_off(&mut self, worker: usize, why: &str) {
         if self.told.elapsed() >= TELL {
             self.told = Instant::now();
             tracing::warn!(worker, task = self.number, "the task cannot be opened yet: {why}");
         }
         tracing::debug!(worker, task = self.number, "not yet: {why}");
-        self.after = Some(Instant::now() + PAUSE);
+        self.pause.grow();
     }
 }
 
 impl Worker {
     /// Takes every task on its way one step further. Says whether that was possible for any.
     pub(super) fn bring_in(&mut self) -> Result<bool, Stop> {
-        let opens = |coming: &Coming| {
-            matches!(coming.stage, Stage::Closed) && coming.after.is_none_or(|after| Instant::now() >= after)
-        };
-        if self.log.sends_early() && self.state.coming.iter().any(opens) {
+        if self.state.coming.is_empty() || self.shared.ending() {
+            return Ok(false);
+        }
+        if self.log.sends_early() && self.state.coming.iter().any(Coming::opens) {
             // Opening asks the cluster, which may take longer than a transaction may be open, and may commit where the
             // task begins: what the others have sent must not be in that commit.
             self.commit_first()?;
         }
-        let mut progressed = false;
+        let (mut progressed, mut refused) = (false, false);
         for mut coming in std::mem::take(&mut self.state.coming) {
-            let waits = coming.after.is_some_and(|after| Instant::now() < after);
-            if waits || self.shared.ending() {
+            // What a cluster did not answer for one task it hardly answers for the next: the tasks at work do not wait.
+            if coming.pause.lasts() || (refused && coming.opens()) {
                 self.state.coming.push(coming);
                 continue;
             }
+            let changelog = coming.changelog().cloned();
             let stage = std::mem::replace(&mut coming.stage, Stage::Closed);
             match self.advance(coming.number, coming.since, stage) {
                 Ok(Advanced::Ready(task)) => {
@@ -88,16 +101,18 @@ impl Worker {
                     continue;
                 }
                 Ok(Advanced::On(stage)) => {
-                    (coming.stage, coming.after) = (stage, None);
+                    coming.stage = stage;
                     progressed = true;
                 }
-                Ok(Advanced::Waits(stage)) => (coming.stage, coming.after) = (stage, None),
+                Ok(Advanced::Waits(stage)) => coming.stage = stage,
                 // Nothing else is open, so nothing but the task itself is to be taken back.
                 Err(Stop::Transport(
                     TransportError::Retry(why) | TransportError::Aborted(why) | TransportError::InDoubt(why),
                 )) => {
-                    self.maker.close(coming.number);
+                    changelog.iter().for_each(|changelog| self.log.release(changelog));
+                    self.maker.put_off(coming.number);
                     coming.put_off(self.number, &why);
+                    refused = true;
                 }
                 Err(stop) => return Err(stop),
             }

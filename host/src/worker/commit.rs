@@ -10,8 +10,10 @@ const RETRY_PAUSE_MIN: Duration = Duration::from_millis(200);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How often it looks meanwhile whether it is to stop.
 const LOOK: Duration = Duration::from_millis(20);
-/// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once.
+/// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once. It
+/// doubles from one abort to the next, so often at most: the group is still followed several times a session.
 const ABORTED_PAUSE: Duration = Duration::from_millis(20);
+const ABORTED_DOUBLINGS_MAX: u32 = 5;
 
 impl Worker {
     /// Commits all tasks in one transaction.
@@ -32,7 +34,7 @@ impl Worker {
         retry(self.number, &self.shared, || self.log.commit(&self.app, &self.state.open))?;
         crate::killpoint::pass("committed");
         self.state.open = Transaction::default();
-        self.state.uncommitted = false;
+        (self.state.uncommitted, self.state.aborts) = (false, 0);
         for Owned { task, .. } in &mut self.state.tasks {
             task.committed();
             crate::killpoint::pass("one-knows-of-commit");
@@ -49,11 +51,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits the offsets as they are, so that the group does not forget them.
-    pub(super) fn commit_again(&mut self) -> Result<(), Stop> {
+    /// Commits the offsets as they are: so that the group does not forget them, or as the `last` that is committed.
+    pub(super) fn commit_again(&mut self, last: bool) -> Result<(), Stop> {
         let inputs = self.state.tasks.iter().flat_map(|owned| owned.task.inputs());
         let offsets = inputs.map(|input| (input.partition.clone(), input.position)).collect();
-        let transaction = Transaction { offsets, fence: self.state.fence.clone(), ..Transaction::default() };
+        let transaction = Transaction { offsets, fence: self.state.fence.clone(), last, ..Transaction::default() };
         if !transaction.offsets.is_empty() {
             self.log.commit(&self.app, &transaction)?;
         }
@@ -70,7 +72,8 @@ impl Worker {
             Err(Stop::Transport(TransportError::Aborted(why))) => {
                 tracing::warn!(worker = self.number, "what was not committed is processed again: {why}");
                 self.roll_back();
-                std::thread::sleep(ABORTED_PAUSE);
+                std::thread::sleep(ABORTED_PAUSE * 2u32.pow(self.state.aborts.min(ABORTED_DOUBLINGS_MAX)));
+                self.state.aborts += 1;
                 Ok(None)
             }
             Err(Stop::Transport(TransportError::InDoubt(why))) => {

@@ -38,8 +38,11 @@ impl Worker {
                 self.close_copies(|number| tasks.contains(&number));
                 self.state.coming.extend(tasks.into_iter().map(Coming::closed));
             }
-            Change::Revoked { tasks } => {
+            // The group is in its next generation by now, and takes nothing under the one before; the tasks are nobody
+            // else's before they are given back.
+            Change::Revoked { tasks, fence } => {
                 crate::killpoint::pass("revoked");
+                self.state.fence = fence;
                 self.commit_first()?;
                 self.close(&tasks);
             }
@@ -57,7 +60,10 @@ impl Worker {
     /// Closes tasks of which nothing is uncommitted.
     fn close(&mut self, numbers: &[usize]) {
         let Self { state, log, maker, .. } = self;
-        for Coming { number, .. } in state.coming.extract_if(.., |coming| numbers.contains(&coming.number)) {
+        for coming in state.coming.extract_if(.., |coming| numbers.contains(&coming.number)) {
+            coming.changelog().iter().for_each(|changelog| log.release(changelog));
+            let number = coming.number;
+            drop(coming);
             maker.close(number);
         }
         for Owned { number, task } in state.tasks.extract_if(.., |owned| numbers.contains(&owned.number)) {

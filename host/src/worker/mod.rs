@@ -8,6 +8,7 @@ mod coming;
 mod commit;
 mod failures;
 mod membership;
+mod pause;
 mod report;
 mod shared;
 mod standby;
@@ -58,6 +59,9 @@ pub trait Tasks: Send {
 
     /// The task, or the copy, is closed: another worker may have it.
     fn close(&mut self, number: usize);
+
+    /// The task could not be opened, and will be: another worker may have it meanwhile.
+    fn put_off(&mut self, number: usize);
 }
 
 /// A worker and its tasks.
@@ -104,6 +108,8 @@ pub struct State {
     open: Transaction,
     /// Whether anything does.
     uncommitted: bool,
+    /// Transactions that were aborted since the last commit.
+    aborts: u32,
 }
 
 /// A task at work.
@@ -148,6 +154,11 @@ impl Worker {
         if result.is_err() {
             self.shared.failed.store(true, Ordering::SeqCst);
             let _ = self.log.abort();
+        } else if self.state.fence.is_some()
+            && let Err(stop) = self.commit_again(true)
+        {
+            // Whoever goes on loses half a second by it, and nothing else.
+            tracing::debug!(worker = self.number, "left without a last word: {stop}");
         }
         self.close_all();
         self.coordinator.leave();
@@ -156,6 +167,7 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), Stop> {
         let (mut last_commit, mut last_purge, mut last_refresh) = (Instant::now(), Instant::now(), Instant::now());
+        let commit_interval = self.commit_interval.min(self.log.open_max());
         loop {
             self.follow_membership()?;
             let version = self.log.version();
@@ -165,8 +177,7 @@ impl Worker {
             progressed |= self.bring_in()?;
             progressed |= self.keep_copies()?;
             let stopping = self.shared.ending();
-            let due =
-                last_commit.elapsed() >= self.commit_interval || self.uncommitted_bytes() >= UNCOMMITTED_BYTES_MAX;
+            let due = last_commit.elapsed() >= commit_interval || self.uncommitted_bytes() >= UNCOMMITTED_BYTES_MAX;
             if self.state.uncommitted && (due || stopping || (!progressed && self.until_end)) {
                 let committed = self.commit();
                 self.recover(committed)?;
@@ -180,14 +191,14 @@ impl Worker {
                 last_purge = Instant::now();
             }
             if !self.state.uncommitted && last_refresh.elapsed() >= REFRESH {
-                let committed = self.commit_again();
+                let committed = self.commit_again(false);
                 self.recover(committed)?;
                 last_refresh = Instant::now();
             }
             if progressed || self.state.uncommitted {
                 self.note(u64::MAX);
                 if !progressed {
-                    self.log.wait(self.commit_interval.saturating_sub(last_commit.elapsed()).min(IDLE));
+                    self.log.wait(commit_interval.saturating_sub(last_commit.elapsed()).min(IDLE));
                 }
                 continue;
             }
@@ -265,9 +276,9 @@ impl Worker {
                     };
                     tracing::warn!(%partition, %asked, %position, "records were deleted before they were read");
                     task.skip_to(index, position);
-                    // Something is to be committed: the new position.
+                    // Something is to be committed: the new position. What lies there comes with the next turn.
                     found = true;
-                    self.log.fetch(&partition, position, FETCH_BYTES)?
+                    continue;
                 }
                 other => other?,
             };
@@ -280,13 +291,14 @@ impl Worker {
 
     /// Deletes from repartition topics what is processed; nothing may be uncommitted. What cannot be deleted now can be later.
     fn purge(&mut self) {
-        for input in self.state.tasks.iter().flat_map(|owned| owned.task.inputs()) {
-            if self.repartitions.contains(&input.partition.topic) {
-                let deleted = self.log.delete_records(&input.partition, input.position);
-                if let Err(error) = deleted {
-                    tracing::warn!(partition = %input.partition, "processed records were not deleted: {error}");
-                }
-            }
+        let inputs = self.state.tasks.iter().flat_map(|owned| owned.task.inputs());
+        let internal = inputs.filter(|input| self.repartitions.contains(&input.partition.topic));
+        let processed: Vec<_> = internal.map(|input| (input.partition.clone(), input.position)).collect();
+        if processed.is_empty() {
+            return;
+        }
+        if let Err(error) = self.log.delete_records(&processed) {
+            tracing::warn!("processed records were not deleted: {error}");
         }
     }
 }

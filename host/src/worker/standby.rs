@@ -3,6 +3,7 @@
 
 use super::Worker;
 use super::coming::forget_false_copy;
+use super::pause::Pause;
 use crate::operator::Stop;
 use crate::record::TopicPartition;
 use crate::store::KeyValueStore;
@@ -17,6 +18,8 @@ pub(super) struct Standby {
     number: usize,
     /// None until they are open.
     stores: Option<Vec<Copy>>,
+    /// Not looked at before it is over.
+    pause: Pause,
 }
 
 struct Copy {
@@ -38,7 +41,11 @@ impl Worker {
                     && state.coming.iter().all(|coming| coming.number != *task)
             };
             let new: Vec<usize> = tasks.into_iter().filter(own).collect();
-            state.standbys.extend(new.into_iter().map(|number| Standby { number, stores: None }));
+            state.standbys.extend(new.into_iter().map(|number| Standby {
+                number,
+                stores: None,
+                pause: Pause::default(),
+            }));
         }
         if self.state.standbys.is_empty() {
             return Ok(false);
@@ -52,7 +59,11 @@ impl Worker {
                 Ok(found) => progressed |= found,
                 Err(Stop::Transport(
                     TransportError::Retry(_) | TransportError::InDoubt(_) | TransportError::OutOfRange { .. },
-                )) => self.look_again(place),
+                )) => {
+                    self.look_again(place);
+                    // The tasks at work do not wait for what a cluster does not answer for the next copy either.
+                    break;
+                }
                 Err(stop) => return Err(stop),
             }
         }
@@ -62,7 +73,7 @@ impl Worker {
     /// Closes the copies of these tasks.
     pub(super) fn close_copies(&mut self, which: impl Fn(usize) -> bool) {
         let Self { state, log, maker, .. } = self;
-        for Standby { number, stores } in state.standbys.extract_if(.., |standby| which(standby.number)) {
+        for Standby { number, stores, .. } in state.standbys.extract_if(.., |standby| which(standby.number)) {
             for copy in stores.iter().flatten() {
                 log.release(&copy.changelog);
             }
@@ -73,7 +84,10 @@ impl Worker {
 
     fn keep_copy(&mut self, place: usize) -> Result<bool, Stop> {
         let Self { state, log, maker, app, .. } = self;
-        let Some(Standby { number, stores }) = state.standbys.get_mut(place) else { return Ok(false) };
+        let Some(Standby { number, stores, pause }) = state.standbys.get_mut(place) else { return Ok(false) };
+        if pause.lasts() {
+            return Ok(false);
+        }
         let stores = match stores {
             Some(stores) => stores,
             None => {
@@ -86,13 +100,15 @@ impl Worker {
         for copy in stores {
             progressed |= copy.follow(app, log.as_mut())?;
         }
+        pause.end();
         Ok(progressed)
     }
 
-    /// Has a copy's changelogs looked at anew.
+    /// Has a copy's changelogs looked at anew, a little later.
     fn look_again(&mut self, place: usize) {
-        let stores = self.state.standbys.get_mut(place).and_then(|standby| standby.stores.as_mut());
-        for copy in stores.into_iter().flatten() {
+        let Some(Standby { stores, pause, .. }) = self.state.standbys.get_mut(place) else { return };
+        pause.grow();
+        for copy in stores.iter_mut().flatten() {
             copy.restore = None;
         }
     }

@@ -223,7 +223,7 @@ fn state_older_than_the_changelog_is_built_anew() {
         let mut writes = millstream::store::Writes::default();
         store(&db).note(&mut writes, Offset::new(1));
         db.apply(&writes, false).unwrap();
-        log.delete_records(&changelog(), Offset::new(2)).unwrap();
+        log.delete_records(&[(changelog(), Offset::new(2))]).unwrap();
     }
     home.run(&home.app, &[], 1);
     assert_eq!(home.rows(), []);

@@ -80,7 +80,7 @@ fn a_source_begins_where_the_manifest_says() {
         let (_, mut log) = open(&directory.path().join("data"), false).unwrap();
         app(directory.path(), reset).make_topics(&mut log).unwrap();
         append(&mut log, &["a", "b", "c"]);
-        log.delete_records(&place("in"), Offset::new(2)).unwrap();
+        log.delete_records(&[(place("in"), Offset::new(2))]).unwrap();
         drop(log);
         let refused = run(directory.path(), "none").unwrap_err();
         assert!(refused.starts_with("MS-R005") && refused.contains("in-0"), "{refused}");
@@ -106,7 +106,7 @@ fn records_that_are_gone_are_skipped_or_stopped_at() {
         {
             let (_, mut log) = open(&at.join("data"), false).unwrap();
             append(&mut log, &["b", "c", "d", "e", "f"]);
-            log.delete_records(&place("in"), Offset::new(4)).unwrap();
+            log.delete_records(&[(place("in"), Offset::new(4))]).unwrap();
         }
         let refused = run(at, "none").unwrap_err();
         assert!(

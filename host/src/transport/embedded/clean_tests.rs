@@ -230,13 +230,13 @@ fn records_before_an_offset_go() {
     let mut log = open(directory.path());
     topic(&mut log, TopicSpec::new(Topic::new("t"), 1));
     append(&mut log, vec![(partition(0), batch(&["a", "b"], 0)), (partition(0), batch(&["c", "d"], 0))]);
-    log.delete_records(&partition(0), Offset::new(3)).unwrap();
+    log.delete_records(&[(partition(0), Offset::new(3))]).unwrap();
     assert_eq!(log.bounds(&partition(0)).unwrap(), (Offset::new(3), Offset::new(4)));
     assert_eq!(read(&mut log, 3, 1).len(), 1);
-    log.delete_records(&partition(0), Offset::new(1)).unwrap();
+    log.delete_records(&[(partition(0), Offset::new(1))]).unwrap();
     assert_eq!(log.bounds(&partition(0)).unwrap().0, Offset::new(3), "never back");
-    assert!(matches!(log.delete_records(&partition(0), Offset::new(5)), Err(TransportError::Refused(_))));
-    log.delete_records(&partition(0), Offset::new(4)).unwrap();
+    assert!(matches!(log.delete_records(&[(partition(0), Offset::new(5))]), Err(TransportError::Refused(_))));
+    log.delete_records(&[(partition(0), Offset::new(4))]).unwrap();
     drop(log);
     let mut log = open(directory.path());
     assert_eq!(log.bounds(&partition(0)).unwrap(), (Offset::new(4), Offset::new(4)));

@@ -98,7 +98,7 @@ mod tests {
         }
         append(&mut log, vec![(partition(0), batch(&["a", "b"], 1)), (partition(1), batch(&["c"], 1))]);
         append(&mut log, vec![(other(), batch(&["d"], 1))]);
-        log.delete_records(&partition(0), Offset::new(2)).unwrap();
+        log.delete_records(&[(partition(0), Offset::new(2))]).unwrap();
         log.move_group(
             "g",
             &[(partition(0), Offset::new(2)), (partition(1), Offset::new(1)), (other(), Offset::new(1))],

@@ -302,7 +302,7 @@ impl Transport for EmbeddedLog {
         for (partition, offset) in &transaction.offsets {
             writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes());
         }
-        for Checkpoint { changelog, key, at } in &transaction.checkpoints {
+        for Checkpoint { changelog, key, at, .. } in &transaction.checkpoints {
             let end = at.or_else(|| ends.get(changelog).or_else(|| state.ends.get(changelog)).copied());
             writes.put(Family::Meta, key.clone(), end.unwrap_or(Offset::new(0)).get().to_be_bytes());
         }
@@ -326,14 +326,16 @@ impl Transport for EmbeddedLog {
         Ok(())
     }
 
-    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
-        let (start, end) = self.bounds(partition)?;
-        if before > end {
-            let what = format!("{partition} ends at offset {end}: records up to {before} cannot be deleted");
-            return Err(TransportError::Refused(what));
-        }
-        if before > start {
-            self.trim(partition, before, &mut |_| false)?;
+    fn delete_records(&mut self, before: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
+        for (partition, before) in before {
+            let (start, end) = self.bounds(partition)?;
+            if *before > end {
+                let what = format!("{partition} ends at offset {end}: records up to {before} cannot be deleted");
+                return Err(TransportError::Refused(what));
+            }
+            if *before > start {
+                self.trim(partition, *before, &mut |_| false)?;
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What tools do to topics and groups of a cluster.
 
+use super::ffi_groups::GroupMember;
 use super::link::ANSWER;
 use super::transport::KafkaTransport;
 use crate::record::{Offset, Topic, TopicPartition};
@@ -17,10 +18,9 @@ impl Admin for KafkaTransport {
     }
 
     fn members(&mut self, group: &str) -> Result<Vec<Member>, TransportError> {
-        self.link().members(group, ANSWER, |member| Member {
-            name: member.client_id().to_owned(),
-            host: member.client_host().trim_start_matches('/').to_owned(),
-        })
+        let members = self.link().members(group, ANSWER)?.into_iter();
+        let member = |GroupMember { client, host, .. }| Member { name: client, host };
+        Ok(members.map(member).collect())
     }
 
     /// Of the app's own group.

@@ -2,7 +2,7 @@
 
 use super::clients::Clients;
 use super::ffi::{self, ProducerClient};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, refusal};
 use crate::record::TopicPartition;
 use crate::transport::TransportError;
 use rdkafka::producer::Producer;
@@ -34,7 +34,7 @@ impl Appender {
     /// Waits until the brokers have everything.
     ///
     /// # Errors
-    /// `InDoubt` if some of it may not be there, and never will be.
+    /// `Refused` if that will not get better; `InDoubt` if some of it may not be there, and never will be.
     pub(super) fn flush(&mut self) -> Result<(), TransportError> {
         let began = Instant::now();
         while !ffi::flush(&self.client, FLUSH_STEP) {
@@ -45,7 +45,8 @@ impl Appender {
         }
         match self.client.client().context().take_failure() {
             None => Ok(()),
-            Some((code, place)) => Err(TransportError::InDoubt(format!("a record for {place} was refused: {code}"))),
+            Some((code, place)) => Err(refusal(code, &place)
+                .unwrap_or_else(|| TransportError::InDoubt(format!("a record for {place} was not delivered: {code}")))),
         }
     }
 }

@@ -14,6 +14,11 @@ pub(super) fn encode(offset: Offset, now: Timestamp, topic: Option<TopicId>) -> 
     [&offset.get().to_be_bytes()[..], &now.to_be_bytes(), &topic.unwrap_or_default()].concat()
 }
 
+/// When the copy of this checkpoint had all that its changelog held.
+pub(super) fn time(checkpoint: &[u8]) -> Option<Timestamp> {
+    checkpoint.get(8..).and_then(|rest| rest.first_chunk()).map(|bytes| Timestamp::from_be_bytes(*bytes))
+}
+
 /// Why a copy with this checkpoint is not to be used, if so.
 /// `retention` is the changelog's `delete.retention.ms`, if it is known.
 pub(super) fn against(
@@ -22,10 +27,8 @@ pub(super) fn against(
     topic: Option<TopicId>,
     retention: Option<Duration>,
 ) -> Option<&'static str> {
-    let (Some(time), Some(id)) = (
-        checkpoint.get(8..).and_then(|rest| rest.first_chunk()).map(|bytes| Timestamp::from_be_bytes(*bytes)),
-        checkpoint.get(16..).and_then(|rest| rest.first_chunk::<16>()),
-    ) else {
+    let id = checkpoint.get(16..).and_then(|rest| rest.first_chunk::<16>());
+    let (Some(time), Some(id)) = (time(checkpoint), id) else {
         return Some("it is not known when it was read last");
     };
     if topic.is_some_and(|topic| *id != TopicId::default() && topic != *id) {

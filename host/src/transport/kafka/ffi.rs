@@ -35,6 +35,8 @@ pub(super) enum TxnError {
     Again(String),
     /// The transaction must be aborted; the producer lives.
     Abort(String),
+    /// The app's user may not do this.
+    Forbidden(String),
     /// The producer is of no use any more, or it is not known what became of the transaction.
     Broken(String),
 }
@@ -48,16 +50,26 @@ unsafe fn check(error: *mut c::rd_kafka_error_t) -> Result<(), TxnError> {
         return Ok(());
     }
     // SAFETY: not null, and ours: it is read before it is destroyed, once.
-    let (text, again, abort) = unsafe {
+    let (text, code, again, abort) = unsafe {
         let name = CStr::from_ptr(c::rd_kafka_error_name(error)).to_string_lossy();
         let text = CStr::from_ptr(c::rd_kafka_error_string(error)).to_string_lossy();
         let text = format!("{name}: {text}");
         let fatal = c::rd_kafka_error_is_fatal(error) != 0;
         let again = !fatal && c::rd_kafka_error_is_retriable(error) != 0;
         let abort = !fatal && c::rd_kafka_error_txn_requires_abort(error) != 0;
+        let code = c::rd_kafka_error_code(error);
         c::rd_kafka_error_destroy(error);
-        (text, again, abort)
+        (text, code, again, abort)
     };
+    let forbidden = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+    ];
+    if forbidden.contains(&code) {
+        return Err(TxnError::Forbidden(text));
+    }
     Err(match (again, abort) {
         (true, _) => TxnError::Again(text),
         (false, true) => TxnError::Abort(text),

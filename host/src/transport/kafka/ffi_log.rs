@@ -17,6 +17,8 @@ const CONNECTION: &CStr = c"FAIL";
 pub(super) struct ClientLog {
     producer: Arc<ProducerClient>,
     queue: *mut c::rd_kafka_queue_t,
+    /// Whether it told of a lost connection.
+    lost: bool,
 }
 
 // SAFETY: librdkafka's queues may be used by any thread, and the client is kept alive.
@@ -32,19 +34,24 @@ impl ClientLog {
             let _ = c::rd_kafka_set_log_queue(client, queue);
             queue
         };
-        Self { producer: Arc::clone(producer), queue }
+        Self { producer: Arc::clone(producer), queue, lost: false }
     }
 
-    /// Takes what was logged since it was last asked, and says whether a connection was lost: then what was asked for on
-    /// it may still arrive. The thread that loses a connection logs it before it asks for anything again, so an answer
-    /// that came to a second attempt comes after the line. Of idle connections that end nothing is said.
-    pub(super) fn tells_of_a_lost_connection(&self) -> bool {
-        let mut lost = false;
+    /// Whether the producer ever lost a connection: then what was asked for on it may still arrive. The thread that loses
+    /// a connection logs it before it asks for anything again, so an answer that came to a second attempt comes after
+    /// the line. Of idle connections that end nothing is said.
+    pub(super) fn told_of_a_lost_connection(&mut self) -> bool {
+        self.drain();
+        self.lost
+    }
+
+    /// Takes what was logged since the last time.
+    pub(super) fn drain(&mut self) {
         loop {
             // SAFETY: the queue is alive.
             let event = unsafe { c::rd_kafka_queue_poll(self.queue, 0) };
             if event.is_null() {
-                return lost;
+                return;
             }
             let (mut facility, mut text): (*const c_char, *const c_char) = (ptr::null(), ptr::null());
             let mut level: c_int = 0;
@@ -52,7 +59,7 @@ impl ClientLog {
             unsafe {
                 if c::rd_kafka_event_log(event, &mut facility, &mut text, &mut level) == 0 {
                     let (facility, text) = (CStr::from_ptr(facility), CStr::from_ptr(text));
-                    lost |= facility == CONNECTION;
+                    self.lost |= facility == CONNECTION;
                     tracing::debug!(facility = %facility.to_string_lossy(), level, "kafka: {}", text.to_string_lossy());
                 }
                 c::rd_kafka_event_destroy(event);

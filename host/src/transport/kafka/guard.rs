@@ -4,7 +4,7 @@
 
 use super::ffi::{ProducerClient, TxnError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) struct Guarded {
     client: Arc<ProducerClient>,
     calls: Sender<Call>,
     answers: Receiver<Result<(), TxnError>>,
+    /// Whether nobody waits for it any more.
+    left: Arc<AtomicBool>,
 }
 
 impl Guarded {
@@ -32,19 +34,22 @@ impl Guarded {
         let client = Arc::new(client);
         let (calls, called) = channel::<Call>();
         let (answer, answers) = channel();
-        let theirs = Arc::clone(&client);
+        let (theirs, left) = (Arc::clone(&client), Arc::new(AtomicBool::new(false)));
+        let is_left = Arc::clone(&left);
         std::thread::Builder::new().name("transactions".into()).spawn(move || {
             for call in called {
                 if answer.send(call(&theirs)).is_err() {
-                    // Nobody waits any more: it came back after all.
-                    LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
                     break;
                 }
             }
             // Destroying a client can take a while, too: it is done here.
             drop(theirs);
+            // It came back after all. Whoever leaves says so before the channels end, which end the loop.
+            if is_left.load(Ordering::SeqCst) {
+                LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
+            }
         })?;
-        Ok(Self { client, calls, answers })
+        Ok(Self { client, calls, answers, left })
     }
 
     /// The client, for what does not block.
@@ -65,6 +70,7 @@ impl Guarded {
     /// Leaves the producer to its thread, which did not come back; says how many there are.
     pub(super) fn leave_behind(self) -> usize {
         let count = LEFT_BEHIND.fetch_add(1, Ordering::SeqCst) + 1;
+        self.left.store(true, Ordering::SeqCst);
         drop(self);
         count
     }

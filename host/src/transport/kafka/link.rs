@@ -3,6 +3,7 @@
 
 use super::clients::Clients;
 use super::ffi::{AdminClient, ConsumerClient};
+use super::ffi_groups::{GroupMember, members};
 use super::ffi_log::throw_events_away;
 use super::offsets::{list, offset_in, one, one_at};
 use super::settings::Settings;
@@ -12,7 +13,6 @@ use crate::transport::TransportError;
 use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::groups::GroupMemberInfo;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) const NOWHERE: &str = "__millstream";
 /// How long the first question waits at once; what went wrong meanwhile is looked at then.
 const SLICE: Duration = Duration::from_secs(1);
-/// How long it is asked for its members.
-pub(super) const MEMBERS: Duration = Duration::from_secs(5);
+/// How long a worker waits for the group's members.
+pub(super) const MEMBERS: Duration = Duration::from_secs(2);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
 
@@ -104,16 +104,9 @@ impl Link {
         Ok(list.groups().iter().map(|group| group.name().to_owned()).collect())
     }
 
-    /// What `told` says of each member of a group, which may take so long to answer.
-    pub(super) fn members<T>(
-        &self,
-        group: &str,
-        timeout: Duration,
-        told: impl FnMut(&GroupMemberInfo) -> T,
-    ) -> Result<Vec<T>, TransportError> {
-        let list = self.watcher.fetch_group_list(Some(group), timeout).map_err(|error| retry(&error))?;
-        let found = list.groups().iter().filter(|found| found.name() == group);
-        Ok(found.flat_map(|found| found.members()).map(told).collect())
+    /// The members of a group, whose coordinator may take so long to answer.
+    pub(super) fn members(&self, group: &str, timeout: Duration) -> Result<Vec<GroupMember>, TransportError> {
+        members(&self.watcher, group, timeout).map_err(TransportError::Retry)
     }
 
     /// Sets where the app's group goes on, while it has no members: the brokers take no such commit else.
@@ -130,8 +123,12 @@ impl Link {
     }
 
     /// First offset and end, with what is not committed.
-    pub(super) fn bounds(&self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
-        let asked = self.watcher.fetch_watermarks(partition.topic.as_str(), partition.partition.get(), ANSWER);
+    pub(super) fn bounds(
+        &self,
+        partition: &TopicPartition,
+        timeout: Duration,
+    ) -> Result<(Offset, Offset), TransportError> {
+        let asked = self.watcher.fetch_watermarks(partition.topic.as_str(), partition.partition.get(), timeout);
         let (start, end) = asked.map_err(|error| about(partition, &error))?;
         Ok((Offset::new(start), Offset::new(end)))
     }
@@ -152,9 +149,9 @@ impl Link {
     pub(super) fn lay_to_rest(&self, partition: &TopicPartition, own: &str) -> Result<(), TransportError> {
         let Some(id) = self.committed_by(partition)?.filter(|id| !id.is_empty() && id != own) else { return Ok(()) };
         let is_member = || {
-            let names = self.members(&self.group, MEMBERS, |member| member.client_id() == id);
+            let members = self.members(&self.group, MEMBERS);
             // Where that is not known, it is taken to be alive.
-            names.map_or(true, |same| same.contains(&true))
+            members.map_or(true, |members| members.iter().any(|member| member.client == id))
         };
         if self.slots.is_haunted(&id, is_member, &self.clients) {
             return Err(TransportError::Retry(format!("the transaction of {id} is to be ended first")));
@@ -182,10 +179,16 @@ impl Link {
         Ok(offset_in(&found, partition))
     }
 
-    pub(super) fn delete_records(&self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
-        let list = one_at(partition, before.get())?;
-        let deleted = pollster::block_on(self.admin.delete_records(&list, &options()));
-        deleted.map_err(|error| about(partition, &error)).map(drop)
+    pub(super) fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
+        let deleted = pollster::block_on(self.admin.delete_records(&list(before, "")?, &options()));
+        let deleted = deleted.map_err(|error| retry(&error))?;
+        for (partition, _) in before {
+            let element = deleted.find_partition(partition.topic.as_str(), partition.partition.get());
+            if let Some(Err(error)) = element.map(|element| element.error()) {
+                return Err(about(partition, &error));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -205,6 +208,9 @@ fn about(partition: &TopicPartition, error: &KafkaError) -> TransportError {
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition,
         ) => TransportError::Retry(format!("the brokers do not know {partition}")),
+        Some(code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed)) => {
+            super::forbidden(partition, &code.to_string(), "READ on the topic and on the group, DESCRIBE")
+        }
         _ => TransportError::Retry(format!("{partition}: {error}")),
     }
 }

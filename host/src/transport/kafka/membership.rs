@@ -71,13 +71,32 @@ impl Membership {
         }
         Ok(())
     }
+
+    /// Carries out what is pending, and has whatever comes carried out as it comes.
+    fn give_back(&mut self) {
+        let consumer = Arc::clone(&self.consumer);
+        let context = consumer.client().context();
+        context.close();
+        let pending = self.current.take().into_iter().chain(std::iter::from_fn(|| context.next_rebalance()));
+        for change in pending {
+            if let Err(error) = self.carry_out(&change) {
+                tracing::debug!("kafka: while leaving the group: {error}");
+            }
+        }
+    }
+}
+
+/// A worker that panics does not leave: its consumer would wait for ever, when it goes, for a change to be carried out.
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.give_back();
+    }
 }
 
 impl Coordinator for Membership {
     fn poll(&mut self) -> Result<Option<Change>, TransportError> {
-        if self.current.is_some() {
-            return Ok(None);
-        }
+        // What could not be carried out is tried again: until then the group waits.
+        self.done()?;
         match self.consumer.poll(Duration::ZERO) {
             Some(Err(error)) if self.consumer.client().fatal_error().is_some() => {
                 return Err(TransportError::Refused(format!(
@@ -92,7 +111,7 @@ impl Coordinator for Membership {
         let tasks = numbers(&rebalanced.partitions);
         let change = match rebalanced.kind {
             Kind::Assigned => Change::Assigned { tasks, fence: rebalanced.fence.clone() },
-            Kind::Revoked => Change::Revoked { tasks },
+            Kind::Revoked => Change::Revoked { tasks, fence: rebalanced.fence.clone() },
             Kind::Lost => Change::Lost { tasks },
         };
         tracing::debug!(?change, "the group was rebalanced");
@@ -101,11 +120,12 @@ impl Coordinator for Membership {
     }
 
     fn done(&mut self) -> Result<(), TransportError> {
-        let Some(change) = self.current.take() else { return Ok(()) };
+        let Some(change) = &self.current else { return Ok(()) };
         crate::killpoint::pass("rebalance-before-done");
-        let done = self.carry_out(&change);
+        self.carry_out(change)?;
+        self.current = None;
         crate::killpoint::pass("rebalance-after-done");
-        done
+        Ok(())
     }
 
     fn standbys(&mut self) -> Option<Vec<usize>> {
@@ -120,8 +140,7 @@ impl Coordinator for Membership {
     }
 
     fn leave(&mut self) {
-        self.consumer.client().context().close();
-        let _ = self.done();
+        self.give_back();
         self.consumer.unsubscribe();
         let began = Instant::now();
         while began.elapsed() < LEAVE_TIMEOUT {

@@ -9,7 +9,9 @@ mod appender;
 mod checkpoint;
 mod clients;
 mod context;
+mod ends;
 mod ffi;
+mod ffi_groups;
 mod ffi_log;
 mod ffi_token;
 mod ffi_topics;
@@ -34,8 +36,9 @@ pub use settings::{Settings, against};
 pub use transport::KafkaTransport;
 
 use super::{Member, TransportError};
-use crate::record::{Timestamp, Topic};
+use crate::record::{Timestamp, Topic, TopicPartition};
 use crate::store::Db;
+use ffi_groups::GroupMember;
 use link::{ANSWER, Link};
 use placement::Placement;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -99,12 +102,12 @@ impl Kafka {
     /// If the group does not answer.
     pub fn others(&self) -> Result<Vec<Member>, TransportError> {
         let group = &self.link.group;
-        let mut members = self.link.members(group, ANSWER, |member| Member {
-            name: placement::instance_of(member.client_id(), group).to_owned(),
-            host: member.client_host().trim_start_matches('/').to_owned(),
-        })?;
-        members.retain(|member| member.name != self.instance);
-        Ok(members)
+        let members = self.link.members(group, ANSWER)?.into_iter();
+        let members = members.map(|GroupMember { client, host, .. }| {
+            let name = placement::instance_of(&client, group).to_owned();
+            Member { name, host }
+        });
+        Ok(members.filter(|member| member.name != self.instance).collect())
     }
 
     /// Gives a topic that is there so many partitions, if it has fewer.
@@ -148,6 +151,11 @@ fn unreached(bootstrap: &str, error: &TransportError, trouble: Option<(RDKafkaEr
         _ => ("MS-T024", "is the cluster up, is this its address, and does it speak TLS or SASL?"),
     };
     TransportError::Refused(format!("{name}: no broker of {bootstrap} lets us in: {why}; {remedy}"))
+}
+
+/// What the app's user may not do with a partition: granting it helps, asking again does not.
+fn forbidden(partition: &TopicPartition, why: &str, right: &str) -> TransportError {
+    TransportError::Refused(format!("MS-T029: {partition} may not be read: {why}; grant the app's user {right}"))
 }
 
 /// A client that librdkafka does not make.

@@ -4,6 +4,7 @@ use super::ffi::{NotTaken, OutputTopic, Produce, ProducerClient};
 use super::settings::TRANSACTION_TIMEOUT;
 use crate::record::batch::Batches;
 use crate::record::{Topic, TopicPartition};
+use crate::transport::TransportError;
 use rdkafka::error::RDKafkaErrorCode;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,13 @@ pub(super) struct Outputs {
 impl Outputs {
     pub(super) fn of(producer: &Arc<ProducerClient>) -> Self {
         Self { topics: HashMap::new(), producer: Arc::clone(producer) }
+    }
+
+    /// The topics that were written, for people.
+    pub(super) fn topics(&self) -> String {
+        let mut topics: Vec<&str> = self.topics.keys().map(Topic::as_str).collect();
+        topics.sort_unstable();
+        topics.join(", ")
     }
 
     /// Hands the records of a batch to the producer, which copies them; waits while it is full. Says how many there were.
@@ -53,6 +61,21 @@ impl Outputs {
         }
         Ok(count)
     }
+}
+
+/// What is told of a record that was not delivered, if that will not get better.
+pub(super) fn refusal(code: RDKafkaErrorCode, place: &str) -> Option<TransportError> {
+    let remedy = match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            "grant the app's user WRITE on the topic"
+        }
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+            "raise the topic's max.message.bytes, or let the plugin make smaller records"
+        }
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "create the topic",
+        _ => return None,
+    };
+    Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))
 }
 
 fn hand_over(topic: &OutputTopic, record: &Produce<'_>) -> Result<(), String> {

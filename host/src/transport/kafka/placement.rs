@@ -1,6 +1,7 @@
 //! Where standby copies are kept: by rendezvous hashing over the processes of the group, so that each process knows its
 //! share from the list of members alone, and little moves when one comes or goes.
 
+use super::ffi_groups::GroupMember;
 use super::link::Link;
 use crate::record::murmur2;
 use std::collections::BTreeMap;
@@ -40,14 +41,10 @@ fn look(link: &Link, placement: &Weak<Placement>, instance: &str, copies: usize)
     loop {
         std::thread::sleep(LOOK);
         let Some(placement) = placement.upgrade() else { return };
-        let told = link.members(&link.group, ANSWER, |member| {
-            let name = instance_of(member.client_id(), &link.group).to_owned();
-            (name, member.assignment().map(assigned).unwrap_or_default())
-        });
-        let Ok(members) = told else { continue };
+        let Ok(members) = link.members(&link.group, ANSWER) else { continue };
         let mut owned: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (name, tasks) in members {
-            owned.entry(name).or_default().extend(tasks);
+        for GroupMember { client, partitions, .. } in members {
+            owned.entry(instance_of(&client, &link.group).to_owned()).or_default().extend(partitions);
         }
         *placement.tasks.lock().unwrap_or_else(PoisonError::into_inner) = copies_of(&owned, instance, copies);
     }
@@ -57,18 +54,6 @@ fn look(link: &Link, placement: &Weak<Placement>, instance: &str, copies: usize)
 pub(super) fn instance_of<'a>(client: &'a str, group: &str) -> &'a str {
     let rest = client.strip_prefix(group).and_then(|rest| rest.strip_prefix('-')).unwrap_or(client);
     rest.rsplit_once('-').map_or(rest, |(instance, _)| instance)
-}
-
-/// The partitions in an assignment of Kafka's consumer protocol: version, topics with their partitions, user data. Only
-/// the task topic is subscribed to.
-fn assigned(bytes: &[u8]) -> Vec<usize> {
-    let number = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|four| i32::from_be_bytes(*four));
-    let name = bytes.get(6..).and_then(|rest| rest.first_chunk()).map(|two| i16::from_be_bytes(*two));
-    let (Some(1), Some(name)) = (number(2), name) else { return Vec::new() };
-    let at = 8 + usize::try_from(name).unwrap_or(0);
-    let count = number(at).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-    let tasks = (1..=count).map_while(|place| number(at + 4 * place));
-    tasks.filter_map(|task| usize::try_from(task).ok()).collect()
 }
 
 /// The tasks of which the process `own` keeps a copy: for each task the processes that do not work on it are ranked, and
@@ -122,11 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assignment_is_read() {
-        let bytes = [&[0, 1, 0, 0, 0, 1, 0, 3][..], b"t-s", &[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]].concat();
-        assert_eq!(assigned(&bytes), [0, 7]);
-        assert_eq!(assigned(&[]), [0; 0]);
-        assert_eq!(assigned(&bytes[..17]), [0; 0], "cut off");
+    fn a_member_tells_its_process() {
         assert_eq!(instance_of("app-x-1a2b-0", "app"), "x-1a2b");
     }
 }

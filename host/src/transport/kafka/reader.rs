@@ -38,6 +38,8 @@ pub(super) enum Unread {
     OutOfRange,
     /// The partition is gone.
     Unknown,
+    /// The app's user may not read it.
+    Refused(String),
     /// Something that may pass.
     Failed(String),
 }
@@ -140,6 +142,7 @@ fn why(error: RDKafkaRespErr, text: &str) -> Unread {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => Unread::Unknown,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => Unread::Refused(text.into()),
         _ => Unread::Failed(text.into()),
     }
 }

@@ -1,6 +1,6 @@
 //! Transactions that the dead leave open. A committed offset carries the transactional id of whoever committed it; where
 //! that one is no member of the group any more, a producer of the same id ends its transaction at once. Without this,
-//! readers of what it wrote would wait for the transaction's timeout.
+//! readers of what it wrote would wait for the transaction's timeout. Who leaves in peace takes its name away.
 
 use super::clients::Clients;
 use super::ffi;

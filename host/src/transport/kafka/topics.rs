@@ -35,8 +35,8 @@ impl Link {
     }
 
     /// A topic's id; none if the brokers do not say.
-    pub(super) fn topic_id(&self, topic: &Topic) -> Option<TopicId> {
-        topic_id(&self.watcher, topic.as_str(), ANSWER)
+    pub(super) fn topic_id(&self, topic: &Topic, timeout: Duration) -> Option<TopicId> {
+        topic_id(&self.watcher, topic.as_str(), timeout)
     }
 
     pub(super) fn topics(&self) -> Result<Vec<TopicSpec>, TransportError> {

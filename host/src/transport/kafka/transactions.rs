@@ -13,7 +13,7 @@ use super::clients::Clients;
 use super::ffi::{self, TxnError};
 use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, refusal};
 use super::settings::TRANSACTION_TIMEOUT;
 use crate::record::TopicPartition;
 use crate::transport::{Fence, TransportError};
@@ -39,6 +39,8 @@ pub(super) struct Transactions {
     group: String,
     /// None until it is needed, and after it was thrown away.
     producer: Option<Ready>,
+    /// One that is on its way: its predecessor's transaction may be open.
+    coming: Option<Guarded>,
     /// Producers thrown away since the last commit.
     broken: u32,
     /// Whether the last of them was fenced: a newer one by its name was made.
@@ -56,10 +58,11 @@ struct Ready {
 
 impl Transactions {
     pub(super) fn new(clients: Arc<Clients>, id: String, group: String) -> Self {
-        Self { clients, id, group, producer: None, broken: 0, fenced: false }
+        Self { clients, id, group, producer: None, coming: None, broken: 0, fenced: false }
     }
 
-    /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open.
+    /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open. While that takes
+    /// longer than a [`SLICE`] it is to be asked again: the worker does other things meanwhile.
     ///
     /// # Errors
     /// `Retry` while it cannot be had.
@@ -67,23 +70,30 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let client = self.clients.producer(&self.id, Some(&self.id))?;
-        let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
-        let began = Instant::now();
+        let guarded = self.coming.take().map_or_else(|| self.make(), Ok)?;
         crate::killpoint::pass("kafka-before-init");
-        let made =
-            guarded.call(DEADLINE + GRACE, move |client| again(began, |slice| ffi::init_transactions(client, slice)));
+        let made = guarded.call(SLICE + GRACE, |client| ffi::init_transactions(client, SLICE));
         crate::killpoint::pass("kafka-after-init");
         match made {
-            None => Err(self.left_behind(guarded, "init_transactions")),
-            Some(Err(TxnError::Again(why) | TxnError::Abort(why))) => Err(TransportError::Retry(why)),
+            None => Err(self.left_behind(guarded, "init_transactions", SLICE + GRACE)),
+            Some(Err(TxnError::Again(why))) => {
+                self.coming = Some(guarded);
+                Err(TransportError::Retry(why))
+            }
+            Some(Err(TxnError::Abort(why))) => Err(TransportError::Retry(why)),
             Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
+            Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
             Some(Ok(())) => {
                 let (outputs, log) = (Outputs::of(guarded.client()), ClientLog::of(guarded.client()));
                 self.producer = Some(Ready { outputs, log, guarded, open: false });
                 Ok(())
             }
         }
+    }
+
+    fn make(&self) -> Result<Guarded, TransportError> {
+        let client = self.clients.producer(&self.id, Some(&self.id))?;
+        Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))
     }
 
     /// Produces the records of batches into the open transaction, or into a new one; says how many there were.
@@ -109,6 +119,7 @@ impl Transactions {
         };
         match ffi::begin_transaction(ready.guarded.client()) {
             Ok(()) => ready.open = true,
+            Err(TxnError::Forbidden(why)) => return Err(self.forbidden(&why)),
             Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why)) => {
                 return Err(self.throw_away(&why));
             }
@@ -152,11 +163,19 @@ impl Transactions {
                 Some(refused @ TransportError::Refused(_)) => Err(refused),
                 _ => Err(self.abort_because(&why)),
             },
+            Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
             Some(Err(TxnError::Again(why) | TxnError::Broken(why))) => Err(self.throw_away(&why)),
             None => {
                 let Some(ready) = self.producer.take() else { return Ok(()) };
-                Err(self.left_behind(ready.guarded, "the commit"))
+                Err(self.left_behind(ready.guarded, "the commit", DEADLINE + GRACE))
             }
+        }
+    }
+
+    /// Takes what the producer logged: where nothing is committed, as in an outage, it would pile up.
+    pub(super) fn serve(&mut self) {
+        if let Some(ready) = &mut self.producer {
+            ready.log.drain();
         }
     }
 
@@ -180,12 +199,12 @@ impl Transactions {
                 self.ended();
                 Ok(())
             }
-            Some(Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why))) => {
-                Err(self.throw_away(&why))
-            }
+            Some(Err(
+                TxnError::Again(why) | TxnError::Abort(why) | TxnError::Forbidden(why) | TxnError::Broken(why),
+            )) => Err(self.throw_away(&why)),
             None => {
                 let Some(ready) = self.producer.take() else { return Ok(()) };
-                Err(self.left_behind(ready.guarded, "the abort"))
+                Err(self.left_behind(ready.guarded, "the abort", DEADLINE + GRACE))
             }
         }
     }
@@ -195,7 +214,7 @@ impl Transactions {
     fn ended(&mut self) {
         let Some(ready) = &mut self.producer else { return };
         ready.open = false;
-        if ready.log.tells_of_a_lost_connection() && !crate::fault::is("producer-is-kept") {
+        if ready.log.told_of_a_lost_connection() && !crate::fault::is("producer-is-kept") {
             tracing::debug!(producer = self.id, "a connection was lost; the next transaction gets a new producer");
             drop(self.producer.take());
             if let Err(why) = self.ready() {
@@ -215,17 +234,16 @@ impl Transactions {
     fn undelivered(&mut self) -> Option<TransportError> {
         let ready = self.producer.as_ref()?;
         let (code, place) = ready.guarded.client().client().context().take_failure()?;
-        let remedy = match code {
-            RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                "grant the app's user WRITE on the topic"
-            }
-            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
-                "raise the topic's max.message.bytes, or let the plugin make smaller records"
-            }
-            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "create the topic",
-            _ => return None,
-        };
-        Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))
+        refusal(code, &place)
+    }
+
+    /// What the app's user may not do.
+    fn forbidden(&self, why: &str) -> TransportError {
+        let topics = self.producer.as_ref().map(|ready| ready.outputs.topics()).unwrap_or_default();
+        TransportError::Refused(format!(
+            "MS-T020: the brokers refuse the app's transaction: {why}; grant the app's user WRITE on the topics that it writes ({topics}), WRITE on the transactional id {}, and READ on the group {}",
+            self.id, self.group
+        ))
     }
 
     /// Whether a producer was fenced since this was asked last.
@@ -253,13 +271,13 @@ impl Transactions {
         TransportError::InDoubt(why.into())
     }
 
-    fn left_behind(&mut self, guarded: Guarded, what: &str) -> TransportError {
+    fn left_behind(&mut self, guarded: Guarded, what: &str, deadline: Duration) -> TransportError {
         let count = guarded.leave_behind();
         if count >= LEFT_BEHIND_MAX {
             let why = format!("MS-T022: {what} did not return {count} times; start the process again");
             return TransportError::Refused(why);
         }
-        self.broken(&format!("{what} did not return within {} s", (DEADLINE + GRACE).as_secs()))
+        self.broken(&format!("{what} did not return within {} s", deadline.as_secs()))
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::appender::Appender;
 use super::checkpoint;
+use super::ends::Ends;
 use super::ffi::ConsumerClient;
 use super::ffi_topics::TopicId;
-use super::link::{Link, MEMBERS};
+use super::link::{ANSWER, Link, MEMBERS};
 use super::offsets::list;
 use super::reader::{Reader, Unread};
+use super::settings::TRANSACTION_TIMEOUT;
 use super::transactions::Transactions;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, Writes};
@@ -19,6 +21,10 @@ use std::time::{Duration, Instant};
 
 /// For so long a partition may be unknown to the brokers before it is taken to be gone.
 const MISSING: Duration = Duration::from_secs(30);
+/// How long a worker waits for an answer about a partition at once: its tasks wait meanwhile, and it asks again later.
+const WORKER_ANSWER: Duration = Duration::from_secs(2);
+/// How long a transaction may be open before it is to be committed, lest the brokers abort it.
+const OPEN_MAX: Duration = Duration::from_secs(TRANSACTION_TIMEOUT.as_secs() / 2);
 
 /// A worker's or a tool's connection.
 pub struct KafkaTransport {
@@ -43,15 +49,6 @@ enum Writer {
     Transactions(Transactions),
     /// At least once; the member commits the offsets.
     Plain(Option<Appender>, Option<Arc<ConsumerClient>>),
-}
-
-/// Where changelog partitions that only we write end at least. They may end later, where others' aborted records lie:
-/// a checkpoint that is too low costs reading them, one that is too high would lose changes.
-#[derive(Default)]
-struct Ends {
-    known: HashMap<TopicPartition, Offset>,
-    /// Records of the open transaction.
-    open: HashMap<TopicPartition, i64>,
 }
 
 impl KafkaTransport {
@@ -85,6 +82,11 @@ impl KafkaTransport {
         &self.link
     }
 
+    /// How long it waits for an answer at once.
+    fn patience(&self) -> Duration {
+        if self.db.is_some() { WORKER_ANSWER } else { ANSWER }
+    }
+
     /// A broker that has just started knows of no topics; one that was deleted stays away.
     fn await_topic(&mut self, partition: &TopicPartition) -> Result<Fetch, TransportError> {
         self.release(partition);
@@ -103,7 +105,7 @@ impl KafkaTransport {
     }
 
     fn commit_offsets(&mut self, transaction: &Transaction) -> Result<(), TransportError> {
-        let offsets = list(&transaction.offsets, &self.name)?;
+        let offsets = list(&transaction.offsets, if transaction.last { "" } else { &self.name })?;
         match &mut self.writer {
             Writer::Transactions(transactions) => {
                 let Some(fence) = &transaction.fence else {
@@ -125,6 +127,13 @@ impl KafkaTransport {
         }
     }
 
+    /// The open transaction failed: what was written in it is not committed with what follows.
+    fn failed<T>(&mut self, error: TransportError) -> Result<T, TransportError> {
+        self.ends.lost();
+        self.give_way()?;
+        Err(error)
+    }
+
     /// Gives way where another process works under this one's name, as by a copy of its data directory: for ever they would
     /// fence each other's producers. Whoever was fenced is the one that came first.
     ///
@@ -136,9 +145,9 @@ impl KafkaTransport {
         if !transactions.was_fenced() || self.since.elapsed() / 2 < self.link.clients.settings.session_timeout {
             return Ok(());
         }
-        let named = self.link.members(&self.link.group, MEMBERS, |member| member.client_id() == self.name);
+        let members = self.link.members(&self.link.group, MEMBERS);
         // Where that is not known, it goes on.
-        if named.map_or(0, |named| named.into_iter().filter(|same| *same).count()) < 2 {
+        if members.map_or(0, |members| members.iter().filter(|member| member.client == self.name).count()) < 2 {
             return Ok(());
         }
         Err(TransportError::Refused(format!(
@@ -153,31 +162,16 @@ impl KafkaTransport {
         let mut writes = Writes::default();
         writes.append(&transaction.state);
         let now = (self.link.now)();
-        for Checkpoint { changelog, key, at } in &transaction.checkpoints {
-            if let Some(end) = at.or_else(|| self.ends.known.get(changelog).copied()) {
+        for Checkpoint { changelog, key, at, whole } in &transaction.checkpoints {
+            if let Some(end) = at.or_else(|| self.ends.known(changelog)) {
                 let topic = self.ids.get(&changelog.topic).copied();
-                writes.put(Family::Meta, key.clone(), checkpoint::encode(end, now, topic));
+                // On its way through the changelog a copy does not get younger: what it has not read yet may go meanwhile.
+                let before = if *whole { None } else { db.get(Family::Meta, key)? };
+                let time = before.and_then(|checkpoint| checkpoint::time(&checkpoint)).unwrap_or(now);
+                writes.put(Family::Meta, key.clone(), checkpoint::encode(end, time, topic));
             }
         }
         if writes.is_empty() { Ok(()) } else { Ok(db.apply(&writes, false)?) }
-    }
-}
-
-impl Ends {
-    fn wrote(&mut self, partition: &TopicPartition, records: i64) {
-        if self.known.contains_key(partition) {
-            *self.open.entry(partition.clone()).or_default() += records;
-        }
-    }
-
-    /// What was written is committed; `marker`: each partition got one, too.
-    fn committed(&mut self, marker: bool) {
-        for (partition, records) in self.open.drain() {
-            if let Some(end) = self.known.get_mut(&partition) {
-                let ahead = if crate::fault::is("checkpoint-ahead") { records + 1 } else { 0 };
-                *end = Offset::new(end.get() + records + i64::from(marker) + ahead);
-            }
-        }
     }
 }
 
@@ -216,9 +210,9 @@ impl Transport for KafkaTransport {
     /// With what is written and not committed yet: a reader of committed records that has read up to this end has read
     /// all that was committed when it was asked for.
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
-        let (start, end) = self.link.bounds(partition)?;
+        let (start, end) = self.link.bounds(partition, self.patience())?;
         if self.db.is_some() {
-            self.ends.known.insert(partition.clone(), end);
+            self.ends.learn(partition, end);
         }
         Ok((start, end))
     }
@@ -246,7 +240,7 @@ impl Transport for KafkaTransport {
             }
             Err(Unread::Unknown) => self.await_topic(partition),
             Err(Unread::OutOfRange) => {
-                let (start, _) = self.link.bounds(partition)?;
+                let (start, _) = self.link.bounds(partition, self.patience())?;
                 self.release(partition);
                 Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start })
             }
@@ -254,13 +248,17 @@ impl Transport for KafkaTransport {
                 tracing::debug!(%partition, "kafka: {why}");
                 Ok(Fetch::Pending)
             }
+            Err(Unread::Refused(why)) => Err(super::forbidden(partition, &why, "READ")),
         }
     }
 
-    /// The number of commits of this process.
+    /// The number of commits of this process. Called again and again, it takes what librdkafka tells meanwhile.
     fn version(&mut self) -> u64 {
         if let Some(reader) = &self.reader {
             reader.serve();
+        }
+        if let Writer::Transactions(transactions) = &mut self.writer {
+            transactions.serve();
         }
         self.link.commits.load(Ordering::SeqCst)
     }
@@ -281,7 +279,7 @@ impl Transport for KafkaTransport {
     }
 
     fn trusts(&mut self, changelog: &TopicPartition, checkpoint: &[u8]) -> Result<bool, TransportError> {
-        let id = self.link.topic_id(&changelog.topic);
+        let id = self.link.topic_id(&changelog.topic, self.patience());
         if let Some(id) = id {
             self.ids.insert(changelog.topic.clone(), id);
         }
@@ -300,22 +298,28 @@ impl Transport for KafkaTransport {
         true
     }
 
+    fn open_max(&self) -> Duration {
+        match &self.writer {
+            Writer::Transactions(_) => OPEN_MAX,
+            Writer::Plain(..) => Duration::MAX,
+        }
+    }
+
     fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
         for (partition, batch) in outputs {
-            let count = match &mut self.writer {
+            let produced = match &mut self.writer {
                 Writer::Transactions(transactions) => transactions.produce(&partition, batch),
-                Writer::Plain(appender, _) => appender_of(appender, &self.link, &self.name)?.produce(&partition, batch),
+                Writer::Plain(appender, _) => appender_of(appender, &self.link, &self.name)
+                    .and_then(|appender| appender.produce(&partition, batch)),
             };
-            if count.is_err() {
-                self.give_way()?;
-            }
-            self.ends.wrote(&partition, count?);
+            let count = produced.or_else(|error| self.failed(error))?;
+            self.ends.wrote(&partition, count);
         }
         Ok(())
     }
 
     fn abort(&mut self) -> Result<(), TransportError> {
-        self.ends.open.clear();
+        self.ends.lost();
         match &mut self.writer {
             Writer::Transactions(transactions) => transactions.abort(),
             Writer::Plain(..) => Ok(()),
@@ -330,7 +334,7 @@ impl Transport for KafkaTransport {
 
     fn is_at_end(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<bool, TransportError> {
         for (partition, position) in positions {
-            if self.link.bounds(partition)?.1 > *position {
+            if self.link.bounds(partition, self.patience())?.1 > *position {
                 return Ok(false);
             }
         }
@@ -346,11 +350,7 @@ impl Transport for KafkaTransport {
                 self.apply(transaction)?;
             }
             let committed = self.commit_offsets(transaction);
-            if committed.is_err() {
-                self.ends.open.clear();
-                self.give_way()?;
-            }
-            committed?;
+            committed.or_else(|error| self.failed(error))?;
             self.ends.committed(matches!(self.writer, Writer::Transactions(_)));
             self.link.commits.fetch_add(1, Ordering::SeqCst);
         }
@@ -361,7 +361,46 @@ impl Transport for KafkaTransport {
         Ok(())
     }
 
-    fn delete_records(&mut self, partition: &TopicPartition, before: Offset) -> Result<(), TransportError> {
-        self.link.delete_records(partition, before)
+    fn delete_records(&mut self, before: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
+        self.link.delete_records(before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Settings as KafkaSettings;
+    use super::*;
+    use crate::record::Partition;
+
+    /// A worker's transport to a cluster that is not there.
+    fn unreachable(directory: &std::path::Path) -> KafkaTransport {
+        let (properties, session_timeout) = (Vec::new(), Duration::from_secs(10));
+        let settings = KafkaSettings {
+            bootstrap: "127.0.0.1:1".into(),
+            properties,
+            token: None,
+            session_timeout,
+            standby: 0,
+            replication: None,
+        };
+        let link = Arc::new(Link::new(settings, "app", || 0).unwrap());
+        let member = link.clients.member("app-0", "app");
+        let db = Db::open(directory, crate::store::Settings::default()).unwrap();
+        KafkaTransport::worker(link, "app-0".into(), db, true, Arc::new(member.unwrap()))
+    }
+
+    #[test]
+    fn what_was_written_before_something_failed_is_not_counted_with_what_follows() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut transport = unreachable(directory.path());
+        let changelog = TopicPartition::new(Topic::new("app-rows-changelog"), Partition::new(0));
+        transport.ends.learn(&changelog, Offset::new(5));
+        transport.ends.wrote(&changelog, 3);
+        let failed = transport.send(vec![(changelog.clone(), Vec::new())]);
+        assert!(matches!(failed, Err(TransportError::InDoubt(_))), "it has no producer");
+        // The next transaction, of one record and its end.
+        transport.ends.wrote(&changelog, 1);
+        transport.ends.committed(true);
+        assert_eq!(transport.ends.known(&changelog), Some(Offset::new(7)));
     }
 }

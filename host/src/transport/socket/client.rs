@@ -201,7 +201,7 @@ impl Transport for Remote {
         Ok(())
     }
 
-    fn delete_records(&mut self, _partition: &TopicPartition, _before: Offset) -> Result<(), TransportError> {
+    fn delete_records(&mut self, _before: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
         Err(TransportError::Refused("records are deleted by the host itself".into()))
     }
 }

@@ -56,7 +56,7 @@ fn a_client_sees_what_the_host_sees() {
     assert_eq!(remote.offset_at(&partition(1), 2).unwrap(), None);
     remote.create_topic(&TopicSpec::new(Topic::new("new"), 3)).unwrap();
     assert_eq!(host.log.topic(&Topic::new("new")).unwrap().unwrap().partitions, 3);
-    host.log.delete_records(&partition(1), Offset::new(3)).unwrap();
+    host.log.delete_records(&[(partition(1), Offset::new(3))]).unwrap();
     let gone = remote.fetch(&partition(1), Offset::new(0), 1).unwrap_err();
     assert!(matches!(gone, TransportError::OutOfRange { start, .. } if start == Offset::new(3)), "{gone}");
     let unknown = remote.bounds(&partition(7)).unwrap_err();
