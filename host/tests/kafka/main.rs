@@ -16,6 +16,7 @@ mod guests;
 mod harness;
 mod host;
 mod left_over;
+mod permission;
 mod proxy;
 mod security;
 mod standby;

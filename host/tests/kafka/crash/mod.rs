@@ -13,6 +13,7 @@ mod faults;
 mod late;
 mod latest;
 mod namesake;
+mod panics;
 mod place;
 #[path = "../../crash/point.rs"]
 #[expect(dead_code, reason = "no command of the host produces on Kafka")]
