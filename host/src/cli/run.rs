@@ -91,6 +91,9 @@ impl Run {
                 records = count(&shared.records),
                 dropped = count(&shared.dropped),
                 dead_letters = count(&shared.dead_letters),
+                commits = shared.commits.count(),
+                commit_p50_ms = shared.commits.percentile_ms(50),
+                commit_p99_ms = shared.commits.percentile_ms(99),
                 "stopped"
             );
         }

@@ -19,6 +19,7 @@ impl Worker {
     /// Commits all tasks in one transaction.
     pub(super) fn commit(&mut self) -> Result<(), Stop> {
         crate::killpoint::pass("before-commit");
+        let began = Instant::now();
         for Owned { task, .. } in &mut self.state.tasks {
             let turned = task.hand_in(&mut self.state.open, &mut self.log)?;
             self.shared.count(&turned);
@@ -33,6 +34,7 @@ impl Worker {
         self.state.open.fence.clone_from(&self.state.fence);
         retry(self.number, &self.shared, || self.log.commit(&self.app, &self.state.open))?;
         crate::killpoint::pass("committed");
+        self.shared.commits.add(began.elapsed());
         self.state.open = Transaction::default();
         (self.state.uncommitted, self.state.aborts) = (false, 0);
         for Owned { task, .. } in &mut self.state.tasks {

@@ -7,6 +7,7 @@
 mod coming;
 mod commit;
 mod failures;
+mod latency;
 mod membership;
 mod pause;
 mod report;
@@ -14,6 +15,7 @@ mod shared;
 mod standby;
 
 pub use failures::FailureLog;
+pub use latency::Latency;
 pub use shared::Shared;
 
 use crate::operator::Stop;

@@ -1,5 +1,6 @@
 //! What the workers of an app share.
 
+use super::Latency;
 use crate::task::Turned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,6 +24,8 @@ pub struct Shared {
     pub dropped: AtomicU64,
     /// Records dead-lettered.
     pub dead_letters: AtomicU64,
+    /// How long commits took, from the hand-in to the end.
+    pub commits: Latency,
 }
 
 impl Shared {
@@ -31,7 +34,18 @@ impl Shared {
         let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         let (stop, failed, over) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { stop, failed, feeding: AtomicUsize::new(0), idle, over, records, dropped, dead_letters })
+        let commits = Latency::default();
+        Arc::new(Self {
+            stop,
+            failed,
+            feeding: AtomicUsize::new(0),
+            idle,
+            over,
+            records,
+            dropped,
+            dead_letters,
+            commits,
+        })
     }
 
     /// Whether workers are to end.

@@ -192,7 +192,11 @@ fn what_cannot_be_appended_is_told_and_makes_no_topic() {
     assert!(!client.topics().contains_key("a-slip"));
     client.create("narrow", 1, &[("max.message.bytes", "100")]);
     let large = format!("{}\n", "1".repeat(500));
-    fails(&ran(&["produce", "narrow"], &large), 1, &["error[MS-C020]", "narrow-0", "MessageSizeTooLarge", "help: "]);
+    fails(
+        &ran(&["produce", "narrow"], &large),
+        1,
+        &["error[MS-T020]", "narrow-0", "MessageSizeTooLarge", "max.message.bytes", "help: "],
+    );
     fails(&ran(&["produce", "narrow", "-p", "1"], "v\n"), 2, &["error[MS-C008]", "help: "]);
     let at = tempfile::tempdir().expect("a directory");
     let nobody = finish(topic(at.path(), &["list", "--kafka", "127.0.0.1:1"]), "");

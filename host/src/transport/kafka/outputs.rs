@@ -70,7 +70,7 @@ pub(super) fn refusal(code: RDKafkaErrorCode, place: &str) -> Option<TransportEr
             "grant the app's user WRITE on the topic"
         }
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
-            "raise the topic's max.message.bytes, or let the plugin make smaller records"
+            "raise the topic's max.message.bytes, or make smaller records"
         }
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "create the topic",
         _ => return None,
