@@ -10,6 +10,8 @@ pub(super) struct App<'a> {
     millstream: &'a Path,
     bootstrap: &'a str,
     manifest: PathBuf,
+    /// How the cluster is used, if that is said.
+    config: Option<PathBuf>,
 }
 
 impl<'a> App<'a> {
@@ -30,13 +32,25 @@ impl<'a> App<'a> {
         );
         let manifest = directory.join("millstream.toml");
         std::fs::write(&manifest, text)?;
-        Ok(Self { millstream, bootstrap, manifest })
+        Ok(Self { millstream, bootstrap, manifest, config: None })
+    }
+
+    /// Has each process keep copies of the others' stores.
+    ///
+    /// # Errors
+    /// If that cannot be written down.
+    pub(super) fn keep_standbys(&mut self, directory: &Path) -> Result<(), Failure> {
+        let config = directory.join("host.toml");
+        std::fs::write(&config, "[transport.kafka]\nstandby = 1\n")?;
+        self.config = Some(config);
+        Ok(())
     }
 
     /// The command that runs it on a data directory.
     pub(super) fn run(&self, data: &Path) -> Command {
         let mut command = Command::new(self.millstream);
         command.arg("--data-dir").arg(data).args(["run", "--kafka", self.bootstrap, "--manifest"]).arg(&self.manifest);
+        command.args(self.config.iter().flat_map(|config| [std::ffi::OsStr::new("--config"), config.as_os_str()]));
         command.env("RUST_LOG", "warn");
         command
     }
@@ -48,6 +62,16 @@ impl<'a> App<'a> {
     pub(super) fn start(&self, data: &Path) -> Result<Running, Failure> {
         let child = self.run(data).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         Ok(Running(child))
+    }
+
+    /// The same, with what it logs in a file.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(super) fn start_logged(&self, data: &Path, log: &Path) -> Result<Running, Failure> {
+        let mut command = self.run(data);
+        command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(log)?);
+        Ok(Running(command.spawn()?))
     }
 }
 

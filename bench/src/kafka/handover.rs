@@ -17,10 +17,12 @@ const PACE: Duration = Duration::from_millis(1);
 const KEYS: u64 = 2_000;
 /// So long both processes work before one gets the signal, and the other one after it.
 const CALM: Duration = Duration::from_secs(3);
+/// The host's `session-timeout`, as it is by default, seconds.
+const SESSION_S: f64 = 10.0;
 /// What is waited for must come within this.
 const LIMIT: Duration = Duration::from_secs(60);
 /// An app that counts keys and hands on every count: as many records come out as go in.
-const NODES: &str = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"in\"\n\
+pub(super) const NODES: &str = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"in\"\n\
     [node.counts]\nop = \"count\"\nfrom = \"by-key\"\nstore = \"counts\"\nchangelog = true\nemit = \"every-update\"\n";
 
 /// What one of the two processes gets.
@@ -31,6 +33,8 @@ pub(super) enum End {
     Terminate,
     /// It is killed, and the other finds out.
     Kill,
+    /// The same where the other one has a copy of its stores.
+    KillWithStandby,
 }
 
 impl End {
@@ -39,6 +43,7 @@ impl End {
         match self {
             Self::Terminate => "handover-terminate",
             Self::Kill => "handover-kill",
+            Self::KillWithStandby => "handover-standby",
         }
     }
 
@@ -47,6 +52,7 @@ impl End {
         match self {
             Self::Terminate => "is told to end (SIGTERM)",
             Self::Kill => "is killed (SIGKILL), without a standby",
+            Self::KillWithStandby => "is killed (SIGKILL), with a standby",
         }
     }
 }
@@ -55,6 +61,8 @@ impl End {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Handovers {
     pub(super) end: End,
+    /// After how long a process that is killed is taken for dead, seconds.
+    pub(super) session_s: f64,
     /// The longest time without an output of one of the partitions after the signal, seconds, trial by trial.
     pub(super) gaps_s: Vec<f64>,
     /// The same in the quiet time before it.
@@ -66,7 +74,7 @@ pub(super) struct Handovers {
 /// # Errors
 /// If an output is missing or doubled, or does not come in time.
 pub(super) fn measure(setup: &Setup, cluster: &Cluster, end: End) -> Result<Handovers, Failure> {
-    let mut handovers = Handovers { end, gaps_s: Vec::new(), before_s: Vec::new() };
+    let mut handovers = Handovers { end, session_s: SESSION_S, gaps_s: Vec::new(), before_s: Vec::new() };
     for number in 1..=setup.pairs {
         let name = format!("{}-{number}", end.name());
         let (before, gap) = Trial::new(cluster, &name)?.run(setup, end)?;
@@ -110,7 +118,10 @@ impl<'a> Trial<'a> {
         let (input, output) = (format!("{}-input", self.name), format!("{}-output", self.name));
         let nodes = format!("{NODES}[node.out]\nop = \"to\"\nfrom = \"counts\"\ntopic = {output:?}\n");
         let app = (self.name, input.as_str());
-        let app = App::new(&setup.millstream, &self.cluster.bootstrap, directory.path(), app, &nodes)?;
+        let mut app = App::new(&setup.millstream, &self.cluster.bootstrap, directory.path(), app, &nodes)?;
+        if end == End::KillWithStandby {
+            app.keep_standbys(directory.path())?;
+        }
         let mut first = app.start(&directory.path().join("first"))?;
         let second = app.start(&directory.path().join("second"))?;
         self.until_shared()?;
@@ -119,7 +130,7 @@ impl<'a> Trial<'a> {
         self.gap = Duration::ZERO;
         self.until_all_are_newer_than(now()? + i64::try_from(CALM.as_millis())?)?;
         let before = std::mem::take(&mut self.gap);
-        let signal = if end == End::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
+        let signal = if end == End::Terminate { Signal::SIGTERM } else { Signal::SIGKILL };
         kill(Pid::from_raw(i32::try_from(first.0.id())?), signal)?;
         self.until_all_are_newer_than(now()? + i64::try_from(CALM.as_millis())?)?;
         let gap = self.gap;

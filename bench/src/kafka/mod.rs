@@ -5,6 +5,7 @@ mod app;
 mod child;
 mod client;
 mod cluster;
+mod commits;
 mod contender;
 mod data;
 mod ffi;
@@ -188,11 +189,12 @@ pub(crate) fn measure(setup: &Setup) -> Result<(), Failure> {
         Inputs::write(&cluster, if reads_bids { setup.bids } else { 0 }, if reads_lines { setup.lines } else { 0 })?;
     let wants = |name: &str| name.contains(&setup.only);
     let workloads = workloads.into_iter().map(|workload| rounds(setup, &cluster, &inputs, workload));
-    let ends = [End::Terminate, End::Kill].into_iter().filter(|end| wants(end.name()));
+    let ends = [End::Terminate, End::Kill, End::KillWithStandby].into_iter().filter(|end| wants(end.name()));
     let report = report::Report {
         commit: setup.commit.clone(),
         machine: crate::report::machine(),
         workloads: workloads.collect::<Result<_, _>>()?,
+        commits: wants(commits::NAME).then(|| commits::measure(setup, &cluster)).transpose()?,
         restores: wants("restore").then(|| restore::measure(setup, &cluster)).transpose()?,
         handovers: ends.map(|end| handover::measure(setup, &cluster, end)).collect::<Result<_, _>>()?,
     };

@@ -1,5 +1,6 @@
 //! Tables of what was measured.
 
+use super::commits::Commits;
 use super::contender::Contender;
 use super::handover::Handovers;
 use super::restore::Restores;
@@ -19,6 +20,7 @@ pub(super) struct Report {
     pub(super) commit: String,
     pub(super) machine: String,
     pub(super) workloads: Vec<Measured>,
+    pub(super) commits: Option<Commits>,
     pub(super) restores: Option<Restores>,
     pub(super) handovers: Vec<Handovers>,
 }
