@@ -231,13 +231,17 @@ class Mistakes(unittest.TestCase):
         self.assertIn("output", self.checks())
         self.assertIn("output", self.checks(begins={**begins, ("notes", 0): 11}))
 
-    def test_an_empty_topic_that_was_read_from_its_end_on(self):
+    def test_a_position_where_nothing_was_read(self):
         taken = self.world.snapshot()
         taken.offsets["more", 2] = 0
-        self.assertIn("offsets", self.checks(taken=taken, finished=False))
-        begins = {("more", 2): 0}
-        offsets = [what for check, what in self.verified(taken=taken, finished=False, begins=begins).failures if check == "offsets"]
-        self.assertEqual(offsets, [])
+
+        def offsets(begins):
+            failures = self.verified(taken=taken, finished=False, begins=begins).failures
+            return [what for check, what in failures if check == "offsets"]
+
+        self.assertEqual(offsets({}), [], "who leaves commits that it stands at the beginning")
+        self.assertEqual(offsets({("more", 2): 0}), [])
+        self.assertNotEqual(offsets({("more", 2): 1}), [], "it began further on")
 
     def test_too_little_was_compared(self):
         verifier, said = self.verified(), io.StringIO()
