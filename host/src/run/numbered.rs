@@ -30,6 +30,10 @@ impl Coordinator for Numbered {
         self.membership.standbys()
     }
 
+    fn is_settled(&mut self, own: &[usize]) -> bool {
+        self.membership.is_settled(own, self.tasks)
+    }
+
     fn leave(&mut self) {
         self.membership.leave();
     }

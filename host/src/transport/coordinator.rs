@@ -64,6 +64,12 @@ pub trait Coordinator: Send {
         None
     }
 
+    /// Whether every task is somebody's at the moment, and this worker's are `own`. While tasks are on their way from one
+    /// member to another nobody works on them, and who waits for the end of the input must not take that for it.
+    fn is_settled(&mut self, _own: &[usize]) -> bool {
+        true
+    }
+
     /// Gives up all tasks, which were committed and closed, and leaves.
     fn leave(&mut self);
 }

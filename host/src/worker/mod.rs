@@ -214,7 +214,7 @@ impl Worker {
 
     /// Whether the end of the input is reached, if that matters; the worker had nothing to do at `version`.
     fn is_done(&mut self, version: u64) -> bool {
-        let settled = self.state.joined && self.state.coming.is_empty() && self.is_at_end();
+        let settled = self.state.joined && self.state.coming.is_empty() && self.is_at_end() && self.is_settled();
         self.note(if settled { version } else { u64::MAX });
         settled && self.until_end && self.shared.is_over(version, || self.log.version())
     }
@@ -227,6 +227,15 @@ impl Worker {
         let positions: Vec<(TopicPartition, Offset)> =
             inputs.map(|input| (input.partition.clone(), input.position)).collect();
         self.log.is_at_end(&positions).unwrap_or(false)
+    }
+
+    /// Whether no task is on its way to anybody, if that matters.
+    fn is_settled(&mut self) -> bool {
+        if !self.until_end {
+            return true;
+        }
+        let own: Vec<usize> = self.state.tasks.iter().map(|owned| owned.number).collect();
+        self.coordinator.is_settled(&own)
     }
 
     fn note(&self, version: u64) {

@@ -4,6 +4,8 @@
 use super::clients::Clients;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
+use super::ffi_groups::members;
+use super::link::MEMBERS;
 use super::placement::Placement;
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
@@ -20,6 +22,8 @@ const LEAVE_STEP: Duration = Duration::from_millis(20);
 /// A member of the app's group.
 pub struct Membership {
     consumer: Arc<ConsumerClient>,
+    group: String,
+    name: String,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
     copies: Option<Copies>,
@@ -43,7 +47,22 @@ impl Membership {
     pub(super) fn join(clients: &Clients, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
         let consumer = clients.member(name, group)?;
         consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
-        Ok(Self { consumer: Arc::new(consumer), current: None, copies: None })
+        let (group, name) = (group.to_owned(), name.to_owned());
+        Ok(Self { consumer: Arc::new(consumer), group, name, current: None, copies: None })
+    }
+
+    /// Whether each of so many tasks is some member's, and this one's are `own`, as the group's coordinator sees it. While
+    /// the group forms anew nobody has any there.
+    pub fn is_settled(&self, own: &[usize], tasks: usize) -> bool {
+        let Ok(members) = members(&self.consumer, &self.group, MEMBERS) else { return false };
+        let had = |task: usize| members.iter().any(|member| member.partitions.contains(&task));
+        let mut named = members.iter().filter(|member| member.client == self.name);
+        named.any(|member| {
+            own.iter().all(|task| member.partitions.contains(task)) && {
+                let partitions = member.partitions.iter().filter(|partition| **partition < tasks);
+                partitions.count() == own.len()
+            }
+        }) && (0..tasks).all(had)
     }
 
     /// Has the worker keep its share of the process's copies.
