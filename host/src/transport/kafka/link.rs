@@ -41,7 +41,7 @@ pub(super) struct Link {
     /// Sees everything that was written, committed or not.
     pub(super) watcher: ConsumerClient,
     /// Sees what is committed.
-    reader: ConsumerClient,
+    pub(super) reader: ConsumerClient,
     /// Milliseconds since the epoch.
     pub(super) now: fn() -> Timestamp,
     /// Transactions of the dead.

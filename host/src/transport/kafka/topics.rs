@@ -1,5 +1,6 @@
 //! A cluster's topics.
 
+use super::ffi::ConsumerClient;
 use super::ffi_topics::{TopicId, topic_id};
 use super::link::{ANSWER, Link, NOWHERE, options, retry};
 use crate::record::{Partition, Topic, TopicPartition};
@@ -23,7 +24,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Link {
     /// Partitions of one topic, or of all.
     fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
-        let metadata = self.watcher.fetch_metadata(topic, ANSWER).map_err(|error| retry(&error))?;
+        // After an outage a client was seen to find no broker for minutes while others were connected: those are asked next.
+        let ask = |client: &ConsumerClient| client.fetch_metadata(topic, ANSWER / 4);
+        let metadata = ask(&self.watcher).or_else(|_| ask(&self.reader));
+        let metadata = metadata.or_else(|_| self.admin.inner().fetch_metadata(topic, ANSWER / 2));
+        let metadata = metadata.map_err(|error| retry(&error))?;
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         Ok(there.map(|topic| (Topic::new(topic.name()), count(topic.partitions().len()))).collect())
