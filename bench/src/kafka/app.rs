@@ -60,8 +60,7 @@ impl<'a> App<'a> {
     /// # Errors
     /// If it cannot be started.
     pub(super) fn start(&self, data: &Path) -> Result<Running, Failure> {
-        let child = self.run(data).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        Ok(Running(child))
+        Self::spawn(&mut self.run(data))
     }
 
     /// The same, with what it logs in a file.
@@ -69,9 +68,11 @@ impl<'a> App<'a> {
     /// # Errors
     /// If it cannot be started.
     pub(super) fn start_logged(&self, data: &Path, log: &Path) -> Result<Running, Failure> {
-        let mut command = self.run(data);
-        command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(log)?);
-        Ok(Running(command.spawn()?))
+        Self::spawn(self.run(data).env("RUST_LOG", "info").stderr(std::fs::File::create(log)?))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Running, Failure> {
+        Ok(Running(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::Setup;
 use super::app::App;
 use super::cluster::Cluster;
-use super::handover::NODES;
+use super::handover::counting;
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::Failure;
@@ -59,9 +59,8 @@ fn run(setup: &Setup, cluster: &Cluster, name: &str) -> Result<Told, Failure> {
     let (input, output) = (format!("{name}-input"), format!("{name}-output"));
     cluster.create(&input)?;
     cluster.create(&output)?;
-    let nodes = format!("{NODES}[node.out]\nop = \"to\"\nfrom = \"counts\"\ntopic = {output:?}\n");
     let bootstrap = cluster.bootstrap.as_str();
-    let app = App::new(&setup.millstream, bootstrap, directory.path(), (name, &input), &nodes)?;
+    let app = App::new(&setup.millstream, bootstrap, directory.path(), (name, &input), &counting(&output))?;
     let log = directory.path().join("log");
     let mut host = app.start_logged(&directory.path().join("data"), &log)?;
     let (feeder, mut reader) = (Writer::new(bootstrap, None, &[&input])?, Reader::new(bootstrap, &output)?);

@@ -21,9 +21,14 @@ const CALM: Duration = Duration::from_secs(3);
 const SESSION_S: f64 = 10.0;
 /// What is waited for must come within this.
 const LIMIT: Duration = Duration::from_secs(60);
-/// An app that counts keys and hands on every count: as many records come out as go in.
-pub(super) const NODES: &str = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"in\"\n\
-    [node.counts]\nop = \"count\"\nfrom = \"by-key\"\nstore = \"counts\"\nchangelog = true\nemit = \"every-update\"\n";
+/// An app that counts keys and hands on every count to this topic: as many records come out as go in.
+pub(super) fn counting(output: &str) -> String {
+    format!(
+        "[node.by-key]\nop = \"group-by-key\"\nfrom = \"in\"\n\
+         [node.counts]\nop = \"count\"\nfrom = \"by-key\"\nstore = \"counts\"\nchangelog = true\nemit = \"every-update\"\n\
+         [node.out]\nop = \"to\"\nfrom = \"counts\"\ntopic = {output:?}\n"
+    )
+}
 
 /// What one of the two processes gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,9 +121,8 @@ impl<'a> Trial<'a> {
     fn run(mut self, setup: &Setup, end: End) -> Result<(f64, f64), Failure> {
         let directory = tempfile::tempdir()?;
         let (input, output) = (format!("{}-input", self.name), format!("{}-output", self.name));
-        let nodes = format!("{NODES}[node.out]\nop = \"to\"\nfrom = \"counts\"\ntopic = {output:?}\n");
         let app = (self.name, input.as_str());
-        let mut app = App::new(&setup.millstream, &self.cluster.bootstrap, directory.path(), app, &nodes)?;
+        let mut app = App::new(&setup.millstream, &self.cluster.bootstrap, directory.path(), app, &counting(&output))?;
         if end == End::KillWithStandby {
             app.keep_standbys(directory.path())?;
         }
