@@ -1,7 +1,7 @@
 //! Tasks on their way: opened, then restored store by store, beside those that are at work already.
 
 use super::commit::retry;
-use super::pause::Pause;
+use super::pause::{OPENING, Pause};
 use super::report::Report;
 use super::{Owned, Worker};
 use crate::operator::Stop;
@@ -70,7 +70,7 @@ impl Coming {
             tracing::warn!(worker, task = self.number, "the task cannot be opened yet: {why}");
         }
         tracing::debug!(worker, task = self.number, "not yet: {why}");
-        self.pause.grow();
+        self.pause.grow(OPENING);
     }
 }
 

@@ -1,19 +1,18 @@
 //! Commits, and what follows when one fails.
 
+use super::pause::{Growth, Pause};
 use super::{Owned, Shared, Worker};
 use crate::operator::Stop;
 use crate::transport::{Transaction, TransportError};
 use std::time::{Duration, Instant};
 
-/// How long a worker waits before it tries again what was refused, the first time and at most.
-const RETRY_PAUSE_MIN: Duration = Duration::from_millis(200);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a worker waits before it tries again what was refused.
+const RETRY: Growth = Growth { min: Duration::from_millis(200), max: Duration::from_secs(5) };
 /// How often it looks meanwhile whether it is to stop.
 const LOOK: Duration = Duration::from_millis(20);
-/// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once. It
-/// doubles from one abort to the next, so often at most: the group is still followed several times a session.
-const ABORTED_PAUSE: Duration = Duration::from_millis(20);
-const ABORTED_DOUBLINGS_MAX: u32 = 5;
+/// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once, and the
+/// group is still followed several times a session.
+const ABORTED: Growth = Growth { min: Duration::from_millis(20), max: Duration::from_millis(640) };
 
 impl Worker {
     /// Commits all tasks in one transaction.
@@ -36,7 +35,8 @@ impl Worker {
         crate::killpoint::pass("committed");
         self.shared.commits.add(began.elapsed());
         self.state.open = Transaction::default();
-        (self.state.uncommitted, self.state.aborts) = (false, 0);
+        self.state.uncommitted = false;
+        self.state.aborted.end();
         for Owned { task, .. } in &mut self.state.tasks {
             task.committed();
             crate::killpoint::pass("one-knows-of-commit");
@@ -74,8 +74,7 @@ impl Worker {
             Err(Stop::Transport(TransportError::Aborted(why))) => {
                 tracing::warn!(worker = self.number, "what was not committed is processed again: {why}");
                 self.roll_back();
-                std::thread::sleep(ABORTED_PAUSE * 2u32.pow(self.state.aborts.min(ABORTED_DOUBLINGS_MAX)));
-                self.state.aborts += 1;
+                std::thread::sleep(self.state.aborted.grow(ABORTED));
                 Ok(None)
             }
             Err(Stop::Transport(TransportError::InDoubt(why))) => {
@@ -84,9 +83,9 @@ impl Worker {
                 Ok(None)
             }
             Err(Stop::Transport(TransportError::Retry(why))) if !self.shared.ending() => {
-                tracing::warn!(worker = self.number, again_in = ?RETRY_PAUSE_MIN, "what was not committed is processed again: {why}");
+                tracing::warn!(worker = self.number, again_in = ?RETRY.min, "what was not committed is processed again: {why}");
                 self.give_up();
-                std::thread::sleep(RETRY_PAUSE_MIN);
+                std::thread::sleep(RETRY.min);
                 Ok(None)
             }
             Err(stop) => Err(stop),
@@ -118,17 +117,16 @@ pub(super) fn retry(
     shared: &Shared,
     mut attempt: impl FnMut() -> Result<(), TransportError>,
 ) -> Result<(), TransportError> {
-    let mut pause = RETRY_PAUSE_MIN;
+    let mut pause = Pause::default();
     loop {
         let why = match attempt() {
             Err(TransportError::Retry(why)) if !shared.ending() => why,
             other => return other,
         };
-        tracing::warn!(worker, again_in = ?pause, "commit refused; it is tried again until it succeeds: {why}");
-        let waited = Instant::now();
-        while waited.elapsed() < pause && !shared.ending() {
+        let again_in = pause.grow(RETRY);
+        tracing::warn!(worker, ?again_in, "commit refused; it is tried again until it succeeds: {why}");
+        while pause.lasts() && !shared.ending() {
             std::thread::sleep(LOOK);
         }
-        pause = (pause * 2).min(RETRY_PAUSE_MAX);
     }
 }

@@ -25,6 +25,7 @@ use crate::task::{Task, Topics};
 use crate::topology::OffsetReset;
 use crate::transport::{Coordinator, Fence, Fetch, TopicSpec, Transaction, Transport, TransportError};
 use coming::Coming;
+use pause::Pause;
 use shared::Alarm;
 use standby::Standby;
 use std::collections::BTreeSet;
@@ -110,8 +111,8 @@ pub struct State {
     open: Transaction,
     /// Whether anything does.
     uncommitted: bool,
-    /// Transactions that were aborted since the last commit.
-    aborts: u32,
+    /// The rest after a transaction that was aborted; it grows until one is committed.
+    aborted: Pause,
 }
 
 /// A task at work.

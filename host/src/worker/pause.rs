@@ -1,12 +1,20 @@
-//! Pauses that grow: what cannot be done yet is asked for again soon at first, then less and less often, as each question
-//! to a cluster that does not answer keeps the worker from its tasks.
+//! Pauses that grow: what cannot be done yet is tried again soon at first, then less and less often, as each attempt keeps
+//! the worker from its tasks.
 
 use std::time::{Duration, Instant};
 
-/// The first pause: what another worker lets go of is had at once.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// The longest: a cluster that is back is found soon.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// From how long to how long pauses grow: each is twice the one before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Growth {
+    /// The first.
+    pub(super) min: Duration,
+    /// The longest.
+    pub(super) max: Duration,
+}
+
+/// Before a task or a copy is opened anew: what another worker lets go of is had at once, and a cluster that is back is
+/// found soon.
+pub(super) const OPENING: Growth = Growth { min: Duration::from_millis(50), max: Duration::from_secs(5) };
 
 /// Whether something is to be tried again by now.
 #[derive(Debug, Default)]
@@ -21,10 +29,11 @@ impl Pause {
         self.last.is_some_and(|(since, pause)| since.elapsed() < pause)
     }
 
-    /// It failed again.
-    pub(super) fn grow(&mut self) {
-        let pause = self.last.map_or(PAUSE_MIN, |(_, pause)| (pause * 2).min(PAUSE_MAX));
+    /// It failed again. Says how long it is to rest.
+    pub(super) fn grow(&mut self, growth: Growth) -> Duration {
+        let pause = self.last.map_or(growth.min, |(_, pause)| (pause * 2).min(growth.max));
         self.last = Some((Instant::now(), pause));
+        pause
     }
 
     /// It went well.
@@ -41,16 +50,11 @@ mod tests {
     fn it_grows_to_its_end_and_begins_anew() {
         let mut pause = Pause::default();
         assert!(!pause.lasts());
-        let mut seen = Vec::new();
-        for _ in 0..9 {
-            pause.grow();
-            seen.extend(pause.last.map(|(_, pause)| pause.as_millis()));
-        }
+        let seen: Vec<u128> = (0..9).map(|_| pause.grow(OPENING).as_millis()).collect();
         assert_eq!(seen, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         assert!(pause.lasts());
         pause.end();
         assert!(!pause.lasts());
-        pause.grow();
-        assert_eq!(pause.last.map(|(_, pause)| pause), Some(PAUSE_MIN));
+        assert_eq!(pause.grow(OPENING), OPENING.min);
     }
 }

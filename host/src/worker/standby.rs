@@ -3,7 +3,7 @@
 
 use super::Worker;
 use super::coming::forget_false_copy;
-use super::pause::Pause;
+use super::pause::{OPENING, Pause};
 use crate::operator::Stop;
 use crate::record::TopicPartition;
 use crate::store::KeyValueStore;
@@ -107,7 +107,7 @@ impl Worker {
     /// Has a copy's changelogs looked at anew, a little later.
     fn look_again(&mut self, place: usize) {
         let Some(Standby { stores, pause, .. }) = self.state.standbys.get_mut(place) else { return };
-        pause.grow();
+        pause.grow(OPENING);
         for copy in stores.iter_mut().flatten() {
             copy.restore = None;
         }
