@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record};
-use crate::host::{Ended, Host};
+use crate::host::Host;
 use crate::{await_some, await_that};
 use std::path::Path;
 
@@ -44,23 +44,11 @@ fn texts(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
     numbers.into_iter().map(|number| number.to_string()).collect()
 }
 
-fn until_end(at: &Path, bootstrap: &str) -> Ended {
-    Host::run(at, bootstrap, &["--until-end"]).end()
-}
-
-#[track_caller]
-fn says(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.code, Some(1), "{}", ended.log);
-    for word in words {
-        assert!(ended.log.contains(word), "it does not say {word:?} but {}", ended.log);
-    }
-}
-
 #[test]
 fn a_broker_that_is_not_there() {
     let app = copies("unreachable", "");
     // Port 1 is nobody's.
-    says(&until_end(app.path(), "127.0.0.1:1"), &["error[MS-", "MS-T024", "127.0.0.1:1", "help: "]);
+    Host::until_end(app.path(), "127.0.0.1:1").says(&["error[MS-", "MS-T024", "127.0.0.1:1", "help: "]);
 }
 
 #[test]
@@ -110,9 +98,9 @@ fn goes_and_comes_back(name: &str, count: u32, moment: impl FnOnce(&Client)) {
 fn topics_that_are_missing_are_named_and_not_made() {
     let (bootstrap, client) = (Broker::shared().bootstrap(), Client::to(&Broker::shared().bootstrap()));
     let app = copies("missing", "");
-    says(&until_end(app.path(), &bootstrap), &["error[MS-R011]", "missing.in", "[topic]", "help: "]);
+    Host::until_end(app.path(), &bootstrap).says(&["error[MS-R011]", "missing.in", "[topic]", "help: "]);
     client.create("missing.in", 1, &[]);
-    says(&until_end(app.path(), &bootstrap), &["error[MS-R011]", "missing.out"]);
+    Host::until_end(app.path(), &bootstrap).says(&["error[MS-R011]", "missing.out"]);
     assert!(!client.topics().contains_key("missing.out"), "a name with a slip makes no topic");
 }
 
@@ -121,10 +109,10 @@ fn partitions_that_were_added_have_tasks_in_the_next_run() {
     let (bootstrap, client) = shared("grown");
     let app = copies("grown", "");
     client.produce("grown.in", &numbered(0..3));
-    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
     client.grow("grown.in", 2);
     client.produce("grown.in", &[Record { partition: 1, ..numbered(3..4).remove(0) }]);
-    let ended = until_end(app.path(), &bootstrap);
+    let ended = Host::until_end(app.path(), &bootstrap);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.log.contains("subtopology 0 has 2 partitions instead of 1"), "{}", ended.log);
     assert_eq!(client.topics().get("grown-tasks"), Some(&2));
@@ -141,8 +129,8 @@ fn partitions_that_are_added_while_it_runs_end_the_app_and_lose_nothing() {
     await_that("it runs", || positions.find("growing.in", 0) == Some(3));
     client.grow("growing.in", 2);
     client.produce("growing.in", &[Record { partition: 1, ..numbered(3..4).remove(0) }]);
-    says(&host.end(), &["error[MS-R015]", "growing.in has 2 partitions and had 1", "help: run it again"]);
-    let ended = until_end(app.path(), &bootstrap);
+    host.end().says(&["error[MS-R015]", "growing.in has 2 partitions and had 1", "help: run it again"]);
+    let ended = Host::until_end(app.path(), &bootstrap);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(values(&client, "growing.out"), texts(0..4));
 }
@@ -154,7 +142,7 @@ fn a_topic_with_more_replicas_than_brokers_is_refused_after_a_while() {
         copies("replicas", "[topic]\n\"replicas.in\" = { partitions = 1 }\n\"replicas.out\" = { partitions = 1 }\n");
     std::fs::write(app.path().join("host.toml"), "[transport.kafka]\nreplication-factor = 3\n").expect("a file");
     let ended = Host::run(app.path(), &bootstrap, &["--config", "host.toml", "--until-end"]).end();
-    says(&ended, &["error[MS-T028]", "replicas.in", "3 replicas", "had 1 of its brokers", "help: start more brokers"]);
+    ended.says(&["error[MS-T028]", "replicas.in", "3 replicas", "had 1 of its brokers", "help: start more brokers"]);
 }
 
 #[test]
@@ -168,10 +156,12 @@ fn another_app_of_the_same_name_with_other_tasks_is_refused() {
     await_that("the first app runs", || positions.find("named.in", 0) == Some(3));
     let more = "[node.more]\nop = \"stream\"\ntopic = \"named.more\"\n[node.also]\nop = \"to\"\nfrom = \"more\"\ntopic = \"named.out\"\n";
     let other = copies("named", more);
-    says(
-        &until_end(other.path(), &bootstrap),
-        &["error[MS-R013]", "another topology", "2 subtopologies instead of 1", "help: "],
-    );
+    Host::until_end(other.path(), &bootstrap).says(&[
+        "error[MS-R013]",
+        "another topology",
+        "2 subtopologies instead of 1",
+        "help: ",
+    ]);
     client.produce("named.in", &numbered(3..6));
     await_that("the first app goes on", || positions.find("named.in", 0) == Some(6));
     assert_eq!(host.stop().code, Some(0));
@@ -185,13 +175,15 @@ fn a_record_that_the_broker_refuses_stops_the_app_and_nothing_is_lost() {
     let large = Record { value: Some(vec![b'1'; 5000]), timestamp: 1, ..Record::default() };
     client.produce("large.in", &[numbered(0..1), vec![large], numbered(2..3)].concat());
     let app = copies("large", "");
-    says(
-        &until_end(app.path(), &bootstrap),
-        &["error[MS-R003]", "topic large.out takes", "max.message.bytes=1000", "help: "],
-    );
+    Host::until_end(app.path(), &bootstrap).says(&[
+        "error[MS-R003]",
+        "topic large.out takes",
+        "max.message.bytes=1000",
+        "help: ",
+    ]);
     assert_eq!(values(&client, "large.out"), [""; 0], "not even what came before it");
     client.set("large.out", "max.message.bytes", "100000");
-    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
     assert_eq!(values(&client, "large.out"), ["0".to_owned(), "1".repeat(5000), "2".to_owned()]);
 }
 
@@ -203,7 +195,7 @@ fn a_record_that_the_topic_does_not_take_becomes_a_dead_letter() {
     client.produce("letters.in", &[numbered(0..1), vec![large], numbered(2..3)].concat());
     let errors = "[topic]\n\"letters.dead\" = { partitions = 1 }\n[errors]\ndead-letter-topic = \"letters.dead\"\n";
     let app = copies("letters", errors);
-    let ended = until_end(app.path(), &bootstrap);
+    let ended = Host::until_end(app.path(), &bootstrap);
     assert_eq!((ended.code, ended.count("dead_letters")), (Some(0), Some(1)), "{}", ended.log);
     assert_eq!(values(&client, "letters.out"), ["0", "2"]);
     assert_eq!(values(&client, "letters.dead"), ["1".repeat(5000)]);
@@ -216,16 +208,16 @@ fn records_that_were_deleted_before_they_were_read() {
         let (bootstrap, client) = shared(&name);
         let app = copies(&name, &format!("[guarantee]\nauto-offset-reset = {reset:?}\n"));
         // Where nothing was read yet, a run from the latest record on begins here.
-        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
         client.produce(&format!("{name}.in"), &numbered(0..2));
-        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
         client.produce(&format!("{name}.in"), &numbered(2..6));
         client.delete_records(&format!("{name}.in"), 0, 4);
-        let ended = until_end(app.path(), &bootstrap);
+        let ended = Host::until_end(app.path(), &bootstrap);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         assert!(ended.log.contains("records were deleted before they were read"), "{}", ended.log);
         client.produce(&format!("{name}.in"), &numbered(6..7));
-        assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+        assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
         assert_eq!(values(&client, &format!("{name}.out")), texts(expected), "{reset}");
     }
 }
@@ -235,12 +227,18 @@ fn records_that_were_deleted_end_an_app_that_must_miss_none() {
     let (bootstrap, client) = shared("none");
     client.produce("none.in", &numbered(0..2));
     let app = copies("none", "");
-    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
     client.produce("none.in", &numbered(2..6));
     client.delete_records("none.in", 0, 4);
     let text = std::fs::read_to_string(app.path().join("millstream.toml")).expect("a manifest");
     write(app.path(), &format!("{text}[guarantee]\nauto-offset-reset = \"none\"\n"));
-    says(&until_end(app.path(), &bootstrap), &["MS-R006", "none.in-0", "offset 4", "offset 2", "auto-offset-reset"]);
+    Host::until_end(app.path(), &bootstrap).says(&[
+        "MS-R006",
+        "none.in-0",
+        "offset 4",
+        "offset 2",
+        "auto-offset-reset",
+    ]);
     assert_eq!(client.committed("none", "none.in", 0), Some(2));
     assert_eq!(values(&client, "none.out"), texts(0..2));
 }
@@ -250,11 +248,11 @@ fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
     let (bootstrap, client) = shared("anew");
     client.produce("anew.in", &numbered(0..5));
     let app = copies("anew", "");
-    assert_eq!(until_end(app.path(), &bootstrap).code, Some(0));
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
     client.delete("anew.in");
     client.create("anew.in", 1, &[]);
     client.produce("anew.in", &numbered(10..12));
-    let ended = until_end(app.path(), &bootstrap);
+    let ended = Host::until_end(app.path(), &bootstrap);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(values(&client, "anew.out"), texts((0..5).chain(10..12)));
 }
@@ -282,7 +280,7 @@ fn wrong_credentials_are_told_and_the_password_is_not() {
         assert_eq!(ended.code, code, "{}", ended.log);
         assert!(!ended.log.contains(password), "{}", ended.log);
         if code == Some(1) {
-            says(&ended, &["MS-T026", "help: check mechanism, username and password"]);
+            ended.says(&["MS-T026", "help: check mechanism, username and password"]);
         }
     }
 }

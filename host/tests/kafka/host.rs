@@ -38,6 +38,11 @@ impl Host {
         Self { child: command.spawn().expect("the host starts"), log }
     }
 
+    /// Runs it to the end of its input.
+    pub(crate) fn until_end(at: &Path, bootstrap: &str) -> Ended {
+        Self::run(at, bootstrap, &["--until-end"]).end()
+    }
+
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<Ended> {
         let status = self.child.try_wait().expect("a child can be asked")?;
@@ -81,6 +86,15 @@ impl Drop for Host {
 }
 
 impl Ended {
+    /// It failed, and said all of this.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(1), "{}", self.log);
+        for word in words {
+            assert!(self.log.contains(word), "it does not say {word:?} but {}", self.log);
+        }
+    }
+
     /// A number of the line that says what was done.
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
         let mut lines = self.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

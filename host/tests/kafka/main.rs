@@ -24,6 +24,7 @@ mod topic;
 mod topology;
 mod trial;
 mod verifier;
+mod words;
 
 use std::time::{Duration, Instant};
 

@@ -49,15 +49,7 @@ fn app(name: &str, guarantee: &str) -> (tempfile::TempDir, Client) {
 }
 
 fn until_end(at: &tempfile::TempDir) -> Ended {
-    Host::run(at.path(), &broker().bootstrap(), &["--until-end"]).end()
-}
-
-#[track_caller]
-fn is_refused(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.code, Some(1), "{}", ended.log);
-    for word in words {
-        assert!(ended.log.contains(word), "it does not say {word:?} but {}", ended.log);
-    }
+    Host::until_end(at.path(), &broker().bootstrap())
 }
 
 fn written(client: &Client, topic: &str) -> Vec<Option<Vec<u8>>> {
@@ -72,7 +64,7 @@ fn an_output_that_may_not_be_written() {
         let (directory, client) = app(&name, guarantee);
         let output = format!("{name}.out");
         grant_only(&output, &["Read", "DescribeConfigs"]);
-        is_refused(&until_end(&directory), &["MS-T020", &output, "help: ", "grant the app's user WRITE"]);
+        until_end(&directory).says(&["MS-T020", &output, "help: ", "grant the app's user WRITE"]);
         assert_eq!(written(&client, &output), [], "{guarantee}");
         rules(&output, &["--remove", "--force"]);
         assert_eq!(until_end(&directory).code, Some(0));
@@ -85,7 +77,7 @@ fn an_output_that_may_not_be_written() {
 fn an_input_that_may_not_be_read() {
     let (directory, client) = app("read", "exactly-once");
     grant_only("read.in", &["Write", "DescribeConfigs"]);
-    is_refused(&until_end(&directory), &["MS-T029", "read.in", "help: ", "grant the app's user READ"]);
+    until_end(&directory).says(&["MS-T029", "read.in", "help: ", "grant the app's user READ"]);
     rules("read.in", &["--remove", "--force"]);
     assert_eq!(until_end(&directory).code, Some(0));
     assert_eq!(written(&client, "read.out").len(), 3);

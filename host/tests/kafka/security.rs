@@ -125,14 +125,6 @@ impl App {
     }
 }
 
-#[track_caller]
-fn refused(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.code, Some(1), "{}", ended.log);
-    for word in words {
-        assert!(ended.log.contains(word), "it does not say {word:?} but {}", ended.log);
-    }
-}
-
 fn scram(mechanism: &str, ca: &str) -> String {
     format!(
         "[transport.kafka.tls]\nca = {ca:?}\n[transport.kafka.sasl]\nmechanism = {mechanism:?}\nusername = \"orders\"\n\
@@ -151,7 +143,7 @@ fn scram_over_tls_lets_in_who_knows_the_password() {
             assert_eq!(ended.code, code, "{}", ended.log);
             assert!(!ended.log.contains(password), "{}", ended.log);
             if code == Some(1) {
-                refused(&ended, &["error[MS-T026]: ", "help: check mechanism, username and password"]);
+                ended.says(&["error[MS-T026]: ", "help: check mechanism, username and password"]);
             }
         }
     }
@@ -170,7 +162,7 @@ fn a_broker_that_is_not_who_it_says_is_left_alone() {
     let other = Authority::found(app.at.path(), "other");
     let refused_by = |host: &str, ca: &str, why: &str| {
         let ended = app.until_end(&address(host, SCRAM), &scram("SCRAM-SHA-512", ca));
-        refused(&ended, &["error[MS-T027]: ", why, "help: check ca"]);
+        ended.says(&["error[MS-T027]: ", why, "help: check ca"]);
     };
     refused_by("127.0.0.1", &other.file().display().to_string(), "certificate");
     // The certificate is for the address alone.
@@ -192,16 +184,16 @@ fn certificates_on_both_sides() {
     let bootstrap = address("127.0.0.1", MUTUAL);
     app.write("password", "key-password");
     let none = app.until_end(&bootstrap, &format!("[transport.kafka.tls]\nca = {ca:?}\n"));
-    refused(&none, &["error[MS-T027]: ", "help: check ca, certificate and key"]);
+    none.says(&["error[MS-T027]: ", "help: check ca, certificate and key"]);
     let stranger = Authority::found(app.at.path(), "other").certify("orders", None, Some("key-password"));
-    refused(&app.until_end(&bootstrap, &with(&stranger)), &["error[MS-T027]: ", "help: check ca, certificate and key"]);
+    app.until_end(&bootstrap, &with(&stranger)).says(&["error[MS-T027]: ", "help: check ca, certificate and key"]);
     let ours = with(&Certificate::of(&broker().directory().join("tls"), "orders"));
     let ended = app.until_end(&bootstrap, &ours);
     assert_eq!((ended.code, app.values()), (Some(0), vec!["through".to_owned()]), "{}", ended.log);
     assert!(!ended.log.contains("key-password"), "{}", ended.log);
     app.write("password", "another");
     let locked = app.until_end(&bootstrap, &ours);
-    refused(&locked, &["error[MS-T025]: ", "ssl.key"]);
+    locked.says(&["error[MS-T025]: ", "ssl.key"]);
     assert!(!locked.log.contains("another"), "{}", locked.log);
 }
 
@@ -309,7 +301,7 @@ fn tokens_that_are_no_good_are_told_and_not_shown() {
     for (token, why) in cases {
         app.write("token", &token);
         let ended = app.until_end(&address("127.0.0.1", TOKENS), BY_TOKEN);
-        refused(&ended, &["error[MS-T026]: ", why, "help: "]);
+        ended.says(&["error[MS-T026]: ", why, "help: "]);
         assert!(!ended.log.contains(&token), "{}", ended.log);
     }
 }

@@ -1,9 +1,9 @@
 //! Apps that begin where their inputs end (`auto-offset-reset = "latest"`): each task commits where it begins when it is
 //! opened, and nothing but that.
 
-use super::place::{Ended, Place};
+use super::place::{Ended, Place, has_ended};
 use super::point::{Phase, Point, at};
-use super::round::{Round, has_ended};
+use super::round::Round;
 use crate::await_that;
 use crate::broker::Broker;
 use rdkafka::consumer::{BaseConsumer, Consumer};

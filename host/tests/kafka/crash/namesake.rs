@@ -1,11 +1,11 @@
 //! Two processes by one name, as when a data directory was copied: their producers fence each other, so that nothing is
 //! written twice, and one of them must end and say why instead of fighting for ever.
 
-use super::place::{Ended, Place, WORKERS};
-use super::round::{COMPARED_MIN, has_ended};
+use super::place::{Ended, Place, WORKERS, has_ended, signal};
+use super::round::COMPARED_MIN;
 use crate::await_that;
 use crate::broker::Broker;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 /// Pieces of the input: one before the copy, and one for every look at the two.
 const PIECES: usize = 30;
@@ -34,7 +34,7 @@ fn of_two_processes_by_one_name_one_ends_and_says_why() {
     assert!(why.contains("MS-T030") && why.contains("data directory"), "{why}");
     let (winner, mut host) = hosts.remove(0);
     await_that("the other one goes on", || place.left().text == 0 || has_ended(&mut host));
-    kill_process(Pid::from_child(&host), Signal::TERM).expect("the signal is sent");
+    signal(&host, Signal::TERM);
     assert_eq!(place.end_in(winner, host), Ended::Done);
     assert_eq!(place.end(place.start(&[])), Ended::Done);
     let verdict = place.verify(2, &["--finished", "--any-order"], COMPARED_MIN);

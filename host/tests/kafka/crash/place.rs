@@ -5,6 +5,7 @@ use crate::LOOK_EVERY;
 use crate::guests;
 use crate::proxy::program;
 use millstream::store::{Db, Family, KeyValueStore, Settings};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -223,6 +224,16 @@ impl Place {
         };
         Verdict::of(&summary)
     }
+}
+
+/// Sends a child a signal.
+pub(crate) fn signal(host: &Child, signal: Signal) {
+    kill_process(Pid::from_child(host), signal).expect("the signal is sent");
+}
+
+/// Whether a child has ended.
+pub(crate) fn has_ended(host: &mut Child) -> bool {
+    !matches!(host.try_wait(), Ok(None))
 }
 
 /// What the verifier found.

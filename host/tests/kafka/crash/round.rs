@@ -1,12 +1,11 @@
 //! A round: one app, one tape, one kill after the other until the work is done.
 
-use super::place::{Ended, Left, Place};
+use super::place::{Ended, Left, Place, has_ended};
 use super::point::{ANY_TIME, Phase, Point};
 use super::random::Random;
 use super::tally::Violation;
 use crate::await_that;
 use rustix::process::{Pid, Signal, kill_process};
-use std::process::Child;
 use std::time::Duration;
 
 pub(crate) struct Round {
@@ -214,9 +213,4 @@ impl Round {
         }
         self.verify(row, true, self.compared_min);
     }
-}
-
-/// Whether a child has ended.
-pub(crate) fn has_ended(host: &mut Child) -> bool {
-    !matches!(host.try_wait(), Ok(None))
 }

@@ -1,12 +1,12 @@
 //! Processes of one app come and go while records flow: by SIGTERM, by SIGKILL, and stopped for longer than their session
 //! lasts, so that they come back as zombies that believe in tasks which others work on by then.
 
-use super::place::{Ended, Place, WORKERS};
+use super::place::{self, Ended, Place, WORKERS};
 use super::random::Random;
 use super::round::COMPARED_MIN;
 use crate::await_that;
 use crate::broker::Broker;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::process::Child;
 
@@ -75,8 +75,7 @@ impl Storm {
     }
 
     fn signal(&self, number: usize, signal: Signal) {
-        let host = self.hosts[number].as_ref().expect("it runs");
-        kill_process(Pid::from_child(host), signal).expect("the signal is sent");
+        place::signal(self.hosts[number].as_ref().expect("it runs"), signal);
     }
 
     fn end(&mut self, number: usize, signal: Signal, wanted: &Ended) {
@@ -104,7 +103,7 @@ impl Storm {
     }
 
     fn somebody_ended(&mut self) -> bool {
-        self.hosts.iter_mut().flatten().any(|host| !matches!(host.try_wait(), Ok(None)))
+        self.hosts.iter_mut().flatten().any(place::has_ended)
     }
 }
 

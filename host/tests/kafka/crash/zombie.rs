@@ -1,11 +1,11 @@
 //! A process that is stopped in the midst of a commit for longer than its session, while others take its tasks over, and
 //! then goes on with the commit: the group must refuse it.
 
-use super::place::{Ended, Place, Verdict, WORKERS};
+use super::place::{Ended, Place, Verdict, WORKERS, signal};
 use super::round::COMPARED_MIN;
 use crate::await_that;
 use crate::broker::Broker;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 /// Where it stops: what it wrote is sent, and its first offsets are next. Nobody who takes its tasks over knows of its
 /// transaction yet, so that only the membership tells it from a living member.
@@ -25,10 +25,10 @@ fn commits_late(seed: u64, fault: Option<&str>) -> Verdict {
     await_that("one stops", || place.is_stopped(&zombie));
     await_that("the other one has all of it", || place.left().members == Some(WORKERS));
     await_that("it works it off", || place.left().text == 0);
-    kill_process(Pid::from_child(&zombie), Signal::CONT).expect("the signal is sent");
+    signal(&zombie, Signal::CONT);
     await_that("the zombie is a member again", || place.left().members == Some(2 * WORKERS));
     for (number, host) in [(0, zombie), (1, heir)] {
-        kill_process(Pid::from_child(&host), Signal::TERM).expect("the signal is sent");
+        signal(&host, Signal::TERM);
         assert_eq!(place.end_in(number, host), Ended::Done);
     }
     assert_eq!(place.end(place.start(&[])), Ended::Done);
