@@ -82,6 +82,35 @@ fn milliseconds(timeout: Duration) -> c_int {
     c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
 }
 
+/// Asks something by librdkafka's admin interface, which answers on a queue, and reads the answer; none if none comes in
+/// time.
+///
+/// # Safety
+/// `ask` hands the client and the queue to one of those calls, and keeps neither; `read` keeps nothing of the event.
+pub(super) unsafe fn asked<T>(
+    client: &ConsumerClient,
+    timeout: Duration,
+    ask: impl FnOnce(*mut c::rd_kafka_t, *mut c::rd_kafka_queue_t),
+    read: impl FnOnce(*mut c::rd_kafka_event_t) -> T,
+) -> Option<T> {
+    // SAFETY: the client is alive while it is borrowed; the queue and the event are ours and destroyed once each, the event
+    // after the last use of what it holds. An answer that comes too late finds its queue, which librdkafka counts
+    // references of.
+    unsafe {
+        let rk = client.client().native_ptr();
+        let queue = c::rd_kafka_queue_new(rk);
+        ask(rk, queue);
+        let event = c::rd_kafka_queue_poll(queue, milliseconds(timeout));
+        let answer = (!event.is_null()).then(|| {
+            let answer = read(event);
+            c::rd_kafka_event_destroy(event);
+            answer
+        });
+        c::rd_kafka_queue_destroy(queue);
+        answer
+    }
+}
+
 /// `rd_kafka_init_transactions`.
 pub(super) fn init_transactions(producer: &ProducerClient, timeout: Duration) -> Result<(), TxnError> {
     // SAFETY: the client is alive while it is borrowed; the error is ours.

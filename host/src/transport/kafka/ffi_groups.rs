@@ -2,11 +2,10 @@
 //! knows them.
 #![expect(unsafe_code, reason = "librdkafka's DescribeConsumerGroups has no safe wrapper")]
 
-use super::ffi::ConsumerClient;
+use super::ffi::{ConsumerClient, asked};
 use rdkafka::bindings as c;
-use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::time::Duration;
 
@@ -28,25 +27,15 @@ pub(super) struct GroupMember {
 pub(super) fn members(client: &ConsumerClient, group: &str, timeout: Duration) -> Result<Vec<GroupMember>, String> {
     let name = CString::new(group).map_err(|error| error.to_string())?;
     let mut names = [name.as_ptr()];
-    let milliseconds = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-    // SAFETY: the client is alive while it is borrowed; the names are copied; the queue and the event are ours and
-    // destroyed once each, the event after the last use of what it holds; no options are those by default. A result that
-    // comes too late finds its queue, which librdkafka counts references of.
-    unsafe {
-        let rk = client.client().native_ptr();
-        let queue = c::rd_kafka_queue_new(rk);
-        c::rd_kafka_DescribeConsumerGroups(rk, names.as_mut_ptr(), names.len(), ptr::null(), queue);
-        let event = c::rd_kafka_queue_poll(queue, milliseconds);
-        let found = if event.is_null() {
-            Err(format!("the coordinator of group {group} did not answer within {} s", timeout.as_secs()))
-        } else {
-            let found = read(event);
-            c::rd_kafka_event_destroy(event);
-            found
-        };
-        c::rd_kafka_queue_destroy(queue);
-        found
-    }
+    // SAFETY: the names are copied; no options are those by default. `read` copies what it finds.
+    let found = unsafe {
+        let ask =
+            |rk, queue| c::rd_kafka_DescribeConsumerGroups(rk, names.as_mut_ptr(), names.len(), ptr::null(), queue);
+        asked(client, timeout, ask, |event| read(event))
+    };
+    found.unwrap_or_else(|| {
+        Err(format!("the coordinator of group {group} did not answer within {} s", timeout.as_secs()))
+    })
 }
 
 /// The members in the answer.

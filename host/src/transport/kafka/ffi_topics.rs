@@ -1,11 +1,10 @@
 //! A topic's id, which the crate does not ask for: a topic that was deleted and made again has another one.
 #![expect(unsafe_code, reason = "librdkafka's DescribeTopics has no safe wrapper")]
 
-use super::ffi::ConsumerClient;
+use super::ffi::{ConsumerClient, asked};
 use rdkafka::bindings as c;
-use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
-use std::ffi::{CString, c_int};
+use std::ffi::CString;
 use std::ptr;
 use std::time::Duration;
 
@@ -16,23 +15,15 @@ pub(super) type TopicId = [u8; 16];
 pub(super) fn topic_id(client: &ConsumerClient, topic: &str, timeout: Duration) -> Option<TopicId> {
     let name = CString::new(topic).ok()?;
     let mut names = [name.as_ptr()];
-    let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-    // SAFETY: the client is alive while it is borrowed; the names are copied; the queue, the collection and the event are
-    // ours and destroyed once each, the event after the last use of what it holds; no options are those by default. A
-    // result that comes too late finds its queue, which librdkafka counts references of.
+    // SAFETY: the names are copied into the collection, which is ours, copied by the call, and destroyed once; no options
+    // are those by default. `read` copies what it finds.
     unsafe {
-        let rk = client.client().native_ptr();
-        let topics = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
-        let queue = c::rd_kafka_queue_new(rk);
-        c::rd_kafka_DescribeTopics(rk, topics, ptr::null(), queue);
-        let event = c::rd_kafka_queue_poll(queue, timeout);
-        let id = if event.is_null() { None } else { read(event) };
-        if !event.is_null() {
-            c::rd_kafka_event_destroy(event);
-        }
-        c::rd_kafka_TopicCollection_destroy(topics);
-        c::rd_kafka_queue_destroy(queue);
-        id
+        let ask = |rk, queue| {
+            let topics = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+            c::rd_kafka_DescribeTopics(rk, topics, ptr::null(), queue);
+            c::rd_kafka_TopicCollection_destroy(topics);
+        };
+        asked(client, timeout, ask, |event| read(event)).flatten()
     }
 }
 

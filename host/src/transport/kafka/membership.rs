@@ -4,13 +4,14 @@
 use super::clients::Clients;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
-use super::ffi_groups::members;
+use super::ffi_groups::{GroupMember, members};
 use super::link::MEMBERS;
 use super::placement::Placement;
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,14 +56,10 @@ impl Membership {
     /// the group forms anew nobody has any there.
     pub fn is_settled(&self, own: &[usize], tasks: usize) -> bool {
         let Ok(members) = members(&self.consumer, &self.group, MEMBERS) else { return false };
-        let had = |task: usize| members.iter().any(|member| member.partitions.contains(&task));
-        let mut named = members.iter().filter(|member| member.client == self.name);
-        named.any(|member| {
-            own.iter().all(|task| member.partitions.contains(task)) && {
-                let partitions = member.partitions.iter().filter(|partition| **partition < tasks);
-                partitions.count() == own.len()
-            }
-        }) && (0..tasks).all(had)
+        let of = |member: &GroupMember| member.partitions.iter().copied().filter(|task| *task < tasks).collect();
+        let had: BTreeSet<usize> = members.iter().flat_map(|member| -> BTreeSet<usize> { of(member) }).collect();
+        let own: BTreeSet<usize> = own.iter().copied().collect();
+        had.len() == tasks && members.iter().any(|member| member.client == self.name && of(member) == own)
     }
 
     /// Has the worker keep its share of the process's copies.
