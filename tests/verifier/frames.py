@@ -109,8 +109,8 @@ def answer(asked, frame):
     return data
 
 
-def rewritten(asked, frame, place):
-    """The answer with every broker's address as `place(host, port)` says."""
+def rewritten(asked, frame, place, hides=False):
+    """The answer with every broker's address as `place(host, port)` says; Metadata may name none at all."""
     change = {
         METADATA: _metadata,
         FIND_COORDINATOR: _coordinator,
@@ -120,7 +120,7 @@ def rewritten(asked, frame, place):
     if change is None:
         return frame
     data = answer(asked, frame)
-    rewriting = Rewriting(data, flexible(asked.key, asked.version), place)
+    rewriting = Rewriting(data, flexible(asked.key, asked.version), place, hides)
     change(rewriting, asked)
     return frame[: rewriting.start] + bytes(rewriting.out) + frame[data.at :]
 
@@ -128,8 +128,8 @@ def rewritten(asked, frame, place):
 class Rewriting:
     """Copies field by field, and puts others in their place."""
 
-    def __init__(self, data, is_flexible, place):
-        self.data, self.flexible, self.place = data, is_flexible, place
+    def __init__(self, data, is_flexible, place, hides):
+        self.data, self.flexible, self.place, self.hides = data, is_flexible, place, hides
         self.start, self.out = data.at, bytearray()
 
     def copy(self, kind):
@@ -161,12 +161,16 @@ class Rewriting:
 def _metadata(rewriting, asked):
     if asked.version >= 3:
         rewriting.copy(INT32)
+    before = bytes(rewriting.out)
     for _ in range(rewriting.count()):
         rewriting.copy(INT32)
         rewriting.address()
         if asked.version >= 1:
             rewriting.copy(STRING)
         rewriting.tags()
+    if rewriting.hides:
+        none = unsigned_varint(1) if rewriting.flexible else INT32.write(0, False)
+        rewriting.out = bytearray(before + none)
 
 
 def _coordinator(rewriting, asked):

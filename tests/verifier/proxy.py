@@ -15,6 +15,8 @@ or `"refused"`. When the standard input ends, the proxy ends.
         Lets the request through and swallows the broker's answer.
     delay API MILLISECONDS
         Every request of this kind waits so long, and with it what comes after it on its connection. 0 ends it.
+    hide-brokers
+        Answers to Metadata name no broker, as those of a broker that has just started.
     drop-connections
         Closes all connections; clients may come again.
     clear
@@ -89,7 +91,7 @@ class Proxy:
     def __init__(self, brokers, port):
         self.port, self.places, self.servers = port, {}, []
         self.connections, self.transactions, self.counts = set(), {}, Counter()
-        self.holds, self.drops, self.delays = [], [], {}
+        self.holds, self.drops, self.delays, self.hides = [], [], {}, False
         self.work = set()
         for broker in brokers:
             self.place(*broker)
@@ -158,6 +160,7 @@ class Proxy:
             "hold-end-txn": self.hold,
             "drop-end-txn-answer": self.drop,
             "delay": self.delay,
+            "hide-brokers": self.hide_brokers,
             "drop-connections": self.drop_connections,
             "clear": self.clear,
             "status": self.status,
@@ -180,8 +183,11 @@ class Proxy:
             raise Refused(f"delay wants one of {', '.join(frames.NAMES)} and milliseconds")
         self.delays[frames.NAMES[api]] = int(milliseconds) / 1000
 
+    def hide_brokers(self):
+        self.hides = True
+
     def clear(self):
-        self.holds, self.drops, self.delays = [], [], {}
+        self.holds, self.drops, self.delays, self.hides = [], [], {}, False
 
     def status(self):
         numbers = {name: one.number for name, one in self.transactions.items()}
@@ -288,7 +294,9 @@ class Connection:
                 if dropped.closes:
                     return
                 continue
-            write(self.writer, frames.rewritten(asked, frame, self.proxy.place))
+            if self.proxy.hides and asked.key == frames.METADATA:
+                self.proxy.counts["hidden"] += 1
+            write(self.writer, frames.rewritten(asked, frame, self.proxy.place, self.proxy.hides))
             await self.writer.drain()
 
     def heard(self, asked, frame, late):

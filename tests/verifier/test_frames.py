@@ -66,6 +66,12 @@ class Answers(unittest.TestCase):
             with self.subTest(version=version):
                 self.rewritten(3, version, before, after)
 
+    def test_brokers_that_are_hidden(self):
+        for version, none in ((1, bytes(4)), (7, bytes(8)), (12, b"\0" + bytes(4) + b"\x01")):
+            frame = struct.pack(">i", 9) + self.metadata(version, b"k", 92) + b"what follows"
+            hidden = frames.rewritten(Request(3, version, 9, "me"), frame, moved, hides=True)
+            self.assertEqual(hidden, struct.pack(">i", 9) + none + b"what follows", version)
+
     def coordinator(self, version, host, port):
         node = struct.pack(">i", 1)
         address = text(host) + struct.pack(">i", port)

@@ -3,8 +3,13 @@
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record};
 use crate::host::Host;
+use crate::proxy::Proxy;
 use crate::{await_some, await_that};
 use std::path::Path;
+
+/// Times that clients are told of no broker, and answers after which most of a host's had one.
+const ROUNDS: u32 = 8;
+const TOLD_MIN: u32 = 8;
 
 /// An app that copies one topic into another, with an end of its own to the manifest.
 fn copies(app: &str, settings: &str) -> tempfile::TempDir {
@@ -49,6 +54,29 @@ fn a_broker_that_is_not_there() {
     let app = copies("unreachable", "");
     // Port 1 is nobody's.
     Host::until_end(app.path(), "127.0.0.1:1").says(&["error[MS-", "MS-T024", "127.0.0.1:1", "help: "]);
+}
+
+/// A broker that has just started names none, not even itself, and librdkafka then forgets those that it knew: of ten
+/// clients one or two for ever.
+#[test]
+fn clients_that_were_told_of_no_broker_find_them_again() {
+    let (_, client) = shared("told");
+    let mut proxy = Proxy::before(Broker::shared());
+    let app = copies("told", "");
+    let host = Host::run(app.path(), proxy.bootstrap(), &[]);
+    let positions = client.positions("told");
+    for round in 1..=ROUNDS {
+        client.produce("told.in", &numbered(round - 1..round));
+        await_that("the app goes on", || positions.find("told.in", 0) == Some(round.into()));
+        proxy.order("hide-brokers");
+        proxy.order("drop-connections");
+        await_that("most clients were told", || {
+            proxy.order("status")["counts"]["hidden"].as_u64() >= Some(u64::from(round * TOLD_MIN))
+        });
+        proxy.order("clear");
+    }
+    assert_eq!(host.stop().code, Some(0));
+    assert_eq!(values(&client, "told.out"), texts(0..ROUNDS));
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Our clients, as the settings say.
 
 use super::ffi::{AdminClient, ConsumerClient, ProducerClient};
-use super::ffi_token::{Tokens, WithToken};
+use super::ffi_client::{Kept, Living};
+use super::ffi_token::Tokens;
 use super::settings::Settings;
 use crate::record::Timestamp;
 use crate::transport::TransportError;
+use std::ffi::CString;
 use std::sync::Arc;
 
-/// Makes a process's clients, and sees to their tokens.
+/// Makes a process's clients, and looks after them.
 pub(super) struct Clients {
     pub(super) settings: Settings,
+    bootstrap: CString,
+    living: Arc<Living>,
     tokens: Option<Arc<Tokens>>,
 }
 
@@ -17,13 +21,16 @@ impl Clients {
     /// # Errors
     /// If a token is needed and there is none.
     pub(super) fn new(settings: Settings, now: fn() -> Timestamp) -> Result<Self, TransportError> {
+        let bootstrap = CString::new(settings.bootstrap.as_str());
+        let bootstrap = bootstrap.map_err(|error| TransportError::Refused(format!("bootstrap.servers: {error}")))?;
         let tokens = settings.token.clone().map(|source| Tokens::new(source, now)).transpose()?;
-        Ok(Self { settings, tokens })
+        Ok(Self { settings, bootstrap, living: Arc::default(), tokens })
     }
 
-    /// Sees to it that clients have tokens that are good; to be called a few times a second.
-    pub(super) fn renew_tokens(&self) {
-        self.tokens.iter().for_each(|tokens| tokens.renew());
+    /// Sees to it that clients have tokens that are good, and brokers to ask; to be called a few times a second.
+    pub(super) fn look_after(&self) {
+        self.tokens.iter().for_each(|tokens| tokens.renew(&self.living));
+        self.living.restore_brokers(&self.bootstrap);
     }
 
     /// See [`Settings::admin`].
@@ -31,17 +38,17 @@ impl Clients {
     /// # Errors
     /// If the settings are refused; so for the others.
     pub(super) fn admin(&self, name: &str) -> Result<AdminClient, TransportError> {
-        WithToken::new(&self.settings.admin(name), self.tokens.as_ref())
+        Kept::new(&self.settings.admin(name), &self.living, self.tokens.as_ref())
     }
 
     /// See [`Settings::reader`].
     pub(super) fn reader(&self, name: &str, group: &str, isolation: &str) -> Result<ConsumerClient, TransportError> {
-        WithToken::new(&self.settings.reader(name, group, isolation), self.tokens.as_ref())
+        Kept::new(&self.settings.reader(name, group, isolation), &self.living, self.tokens.as_ref())
     }
 
     /// See [`Settings::member`].
     pub(super) fn member(&self, name: &str, group: &str) -> Result<ConsumerClient, TransportError> {
-        WithToken::new(&self.settings.member(name, group), self.tokens.as_ref())
+        Kept::new(&self.settings.member(name, group), &self.living, self.tokens.as_ref())
     }
 
     /// See [`Settings::producer`].
@@ -50,6 +57,6 @@ impl Clients {
         name: &str,
         transactional_id: Option<&str>,
     ) -> Result<ProducerClient, TransportError> {
-        WithToken::new(&self.settings.producer(name, transactional_id), self.tokens.as_ref())
+        Kept::new(&self.settings.producer(name, transactional_id), &self.living, self.tokens.as_ref())
     }
 }

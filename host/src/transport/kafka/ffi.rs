@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "the one door to librdkafka's C interface")]
 
 use super::context::Context;
-use super::ffi_token::WithToken;
+use super::ffi_client::Kept;
 use super::wake::Wake;
 use crate::record::headers;
 use crate::transport::Fence;
@@ -22,11 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A producer whose delivery reports a thread of its own takes.
-pub(super) type ProducerClient = WithToken<ThreadedProducer<Context>>;
+pub(super) type ProducerClient = Kept<ThreadedProducer<Context>>;
 /// A consumer.
-pub(super) type ConsumerClient = WithToken<BaseConsumer<Context>>;
+pub(super) type ConsumerClient = Kept<BaseConsumer<Context>>;
 /// A client that manages topics.
-pub(super) type AdminClient = WithToken<rdkafka::admin::AdminClient<Context>>;
+pub(super) type AdminClient = Kept<rdkafka::admin::AdminClient<Context>>;
 
 /// Why a call of the transactional producer failed, by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,7 +104,7 @@ mod tests {
     fn what_a_client_for_topics_logs_is_not_kept() {
         // Port 1 is nobody's.
         let mut config = rdkafka::ClientConfig::new();
-        let admin = AdminClient::new(config.set("bootstrap.servers", "127.0.0.1:1"), None).unwrap();
+        let admin = AdminClient::new(config.set("bootstrap.servers", "127.0.0.1:1"), &Arc::default(), None).unwrap();
         // SAFETY: the client is alive.
         let waiting = || unsafe { c::rd_kafka_outq_len(admin.inner().native_ptr()) };
         let began = Instant::now();

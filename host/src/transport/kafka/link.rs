@@ -85,9 +85,9 @@ impl Link {
         }
     }
 
-    /// Serves what comes to clients that nobody reads by, and renews the tokens of all.
+    /// Serves what comes to clients that nobody reads by, and looks after all.
     pub(super) fn serve(&self) {
-        self.clients.renew_tokens();
+        self.clients.look_after();
         throw_events_away(&self.admin, EVENTS);
         for client in [&self.watcher, &self.reader] {
             for _ in 0..EVENTS {

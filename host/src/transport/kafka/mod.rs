@@ -11,6 +11,7 @@ mod clients;
 mod context;
 mod ends;
 mod ffi;
+mod ffi_client;
 mod ffi_groups;
 mod ffi_log;
 mod ffi_token;

@@ -35,7 +35,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// `reconnect.backoff.max.ms`: a broker that comes back is found within a second by all of our clients, which wait for each
 /// other.
-const RECONNECT_MS: u32 = 1_000;
+pub(super) const RECONNECT_MS: u32 = 1_000;
 /// `message.max.bytes`: far above what any topic takes; librdkafka's most.
 const MESSAGE_BYTES_MAX: u32 = 1_000_000_000;
 

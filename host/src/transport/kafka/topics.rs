@@ -1,6 +1,5 @@
 //! A cluster's topics.
 
-use super::ffi::ConsumerClient;
 use super::ffi_topics::{TopicId, topic_id};
 use super::link::{ANSWER, Link, NOWHERE, options, retry};
 use crate::record::{Partition, Topic, TopicPartition};
@@ -9,9 +8,10 @@ use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, T
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How often brokers are asked whether they know a topic that was made.
+/// How often brokers are asked whether they know partitions that were made.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a controller is waited for before it is asked again who that is: one that works answers in milliseconds.
 const CONTROLLER: Duration = Duration::from_secs(2);
@@ -24,11 +24,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Link {
     /// Partitions of one topic, or of all.
     fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
-        // After an outage a client was seen to find no broker for minutes while others were connected: those are asked next.
-        let ask = |client: &ConsumerClient| client.fetch_metadata(topic, ANSWER / 4);
-        let metadata = ask(&self.watcher).or_else(|_| ask(&self.reader));
-        let metadata = metadata.or_else(|_| self.admin.inner().fetch_metadata(topic, ANSWER / 2));
-        let metadata = metadata.map_err(|error| retry(&error))?;
+        let metadata = self.watcher.fetch_metadata(topic, ANSWER).map_err(|error| retry(&error))?;
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         Ok(there.map(|topic| (Topic::new(topic.name()), count(topic.partitions().len()))).collect())
@@ -50,15 +46,20 @@ impl Link {
         Ok(specs)
     }
 
-    /// Asks the controller. librdkafka keeps to the one that it heard of, be it dead: who it is now is asked first.
-    fn ask<T>(&self, call: impl Fn(&AdminOptions) -> Result<T, KafkaError>) -> Result<T, TransportError> {
-        let began = Instant::now();
-        let options = AdminOptions::new().request_timeout(Some(CONTROLLER)).operation_timeout(Some(CONTROLLER));
+    /// Asks the controller, again as long as there is `patience` for it. librdkafka keeps to the one that it heard of, be
+    /// it dead: who it is now is asked first.
+    fn ask<T>(
+        &self,
+        patience: Duration,
+        call: impl Fn(&AdminOptions) -> Result<T, KafkaError>,
+    ) -> Result<T, TransportError> {
+        let (began, once) = (Instant::now(), CONTROLLER.min(patience));
+        let options = AdminOptions::new().request_timeout(Some(once)).operation_timeout(Some(once));
         loop {
             // A topic that is not there: brokers and controller are told, and no more than that.
-            let _ = self.admin.inner().fetch_metadata(Some(NOWHERE), CONTROLLER);
+            let _ = self.admin.inner().fetch_metadata(Some(NOWHERE), once);
             match call(&options) {
-                Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)) if began.elapsed() < ANSWER => {}
+                Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)) if began.elapsed() < patience => {}
                 answer => return answer.map_err(|error| retry(&error)),
             }
         }
@@ -70,7 +71,8 @@ impl Link {
             return Ok(Vec::new());
         }
         let resources: Vec<_> = topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
-        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&resources, options)))?;
+        let described =
+            self.ask(ANSWER, |options| pollster::block_on(self.admin.describe_configs(&resources, options)))?;
         // A topic whose settings may not be seen has the brokers' defaults, as far as is known.
         let entries = described.into_iter().map(|resource| {
             resource.map_or_else(
@@ -87,13 +89,28 @@ impl Link {
             .collect())
     }
 
-    /// Kafka's `max.message.bytes`; none if it may not be seen.
-    pub(super) fn message_bytes_max(&self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+    /// A number among a topic's settings; none if it may not be seen.
+    fn setting<T: FromStr>(&self, topic: &Topic, name: &str, patience: Duration) -> Result<Option<T>, TransportError> {
         let resource = ResourceSpecifier::Topic(topic.as_str());
-        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&[resource], options)))?;
+        let described =
+            self.ask(patience, |options| pollster::block_on(self.admin.describe_configs(&[resource], options)))?;
         let described = described.into_iter().flatten().next();
-        let entry = described.and_then(|resource| resource.get("max.message.bytes")?.value.clone());
+        let entry = described.and_then(|resource| resource.get(name)?.value.clone());
         Ok(entry.and_then(|value| value.parse().ok()))
+    }
+
+    /// Kafka's `max.message.bytes`; none if it may not be seen.
+    pub(super) fn message_bytes_max(&self, topic: &Topic, patience: Duration) -> Result<Option<usize>, TransportError> {
+        self.setting(topic, "max.message.bytes", patience)
+    }
+
+    /// Kafka's `delete.retention.ms`; none if it may not be seen.
+    pub(super) fn delete_retention(
+        &self,
+        topic: &Topic,
+        patience: Duration,
+    ) -> Result<Option<Duration>, TransportError> {
+        Ok(self.setting(topic, "delete.retention.ms", patience)?.map(Duration::from_millis))
     }
 
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
@@ -105,7 +122,7 @@ impl Link {
         }
         let began = Instant::now();
         loop {
-            let made = self.ask(|options| pollster::block_on(self.admin.create_topics([&topic], options)))?;
+            let made = self.ask(ANSWER, |options| pollster::block_on(self.admin.create_topics([&topic], options)))?;
             match made.into_iter().next() {
                 Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) | None => break,
                 Some(Err((_, error))) if is_passing(error) && began.elapsed() < GATHER => {
@@ -115,7 +132,7 @@ impl Link {
                 Some(Err((_, error))) => return Err(self.not_made(spec, error)),
             }
         }
-        self.await_topic(spec)
+        self.await_partitions(&spec.name, 1)
     }
 
     /// Why a topic cannot be made.
@@ -135,34 +152,30 @@ impl Link {
         ))
     }
 
-    /// Kafka's `delete.retention.ms`; none if it may not be seen.
-    pub(super) fn delete_retention(&self, topic: &Topic) -> Option<Duration> {
-        let resource = ResourceSpecifier::Topic(topic.as_str());
-        let described = self.ask(|options| pollster::block_on(self.admin.describe_configs(&[resource], options)));
-        let described = described.ok()?.into_iter().flatten().next()?;
-        described.get("delete.retention.ms")?.value.as_ref()?.parse().ok().map(Duration::from_millis)
-    }
-
-    /// Waits until the brokers know a topic that was made.
-    fn await_topic(&self, spec: &TopicSpec) -> Result<(), TransportError> {
+    /// Waits until the brokers know a topic with so many partitions at least.
+    fn await_partitions(&self, topic: &Topic, wanted: i32) -> Result<(), TransportError> {
         let began = Instant::now();
         while began.elapsed() < ANSWER {
-            if self.partitions(Some(spec.name.as_str()))?.iter().any(|(name, _)| *name == spec.name) {
+            if self.has_partitions(topic, wanted)? {
                 return Ok(());
             }
             std::thread::sleep(LOOK);
         }
-        Err(TransportError::Retry(format!("topic {} was made, and the brokers do not know it yet", spec.name)))
+        Err(TransportError::Retry(format!("the brokers do not know the new partitions of {topic} yet")))
+    }
+
+    fn has_partitions(&self, topic: &Topic, wanted: i32) -> Result<bool, TransportError> {
+        let found = self.partitions(Some(topic.as_str()))?;
+        Ok(found.iter().any(|(name, partitions)| name == topic && *partitions >= wanted))
     }
 
     /// Gives a topic so many partitions, if it has fewer, and waits until the brokers know them.
     pub(super) fn widen_topic(&self, name: &Topic, partitions: i32) -> Result<(), TransportError> {
-        let is_wide = || self.topic(name).map(|spec| spec.is_some_and(|spec| spec.partitions >= partitions));
-        if is_wide()? {
+        if self.has_partitions(name, partitions)? {
             return Ok(());
         }
         let wanted = usize::try_from(partitions).unwrap_or_default();
-        let made = self.ask(|options| {
+        let made = self.ask(ANSWER, |options| {
             pollster::block_on(self.admin.create_partitions([&NewPartitions::new(name.as_str(), wanted)], options))
         })?;
         // Another process may have done it meanwhile.
@@ -170,14 +183,7 @@ impl Link {
             Some(Err((_, RDKafkaErrorCode::InvalidPartitions))) | Some(Ok(_)) | None => {}
             Some(Err((topic, error))) => return Err(cannot(&format!("topic {topic} cannot get partitions"), error)),
         }
-        let began = Instant::now();
-        while !is_wide()? {
-            if began.elapsed() >= ANSWER {
-                return Err(TransportError::Retry(format!("the brokers do not know the new partitions of {name} yet")));
-            }
-            std::thread::sleep(LOOK);
-        }
-        Ok(())
+        self.await_partitions(name, partitions)
     }
 
     pub(super) fn delete_topic(&self, name: &Topic) -> Result<(), TransportError> {

@@ -271,7 +271,7 @@ impl Transport for KafkaTransport {
     }
 
     fn message_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
-        self.link.message_bytes_max(topic)
+        self.link.message_bytes_max(topic, self.patience())
     }
 
     fn truth(&self) -> Truth {
@@ -286,7 +286,7 @@ impl Transport for KafkaTransport {
         if checkpoint.is_empty() {
             return Ok(true);
         }
-        let retention = self.link.delete_retention(&changelog.topic);
+        let retention = self.link.delete_retention(&changelog.topic, self.patience())?;
         let against = checkpoint::against(checkpoint, (self.link.now)(), id, retention);
         if let Some(why) = against {
             tracing::warn!(%changelog, "the local copy of a store is read anew: {why}");

@@ -1,0 +1,206 @@
+//! Our clients. Some of them nobody polls, and others stand still for as long as a turn takes: what they need from outside
+//! is given to them while they live, whoever holds them.
+#![expect(unsafe_code, reason = "librdkafka's C interface, on clients that others hold")]
+
+use super::context::Context;
+use super::ffi_token::Tokens;
+use crate::transport::TransportError;
+use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
+use rdkafka::bindings as c;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{Producer, ThreadedProducer};
+use std::ffi::CString;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A client that knows no broker for so long has struck them all out: the next one that it asks tells it of all others, and
+/// one that comes back is found within [`RECONNECT_MS`](super::settings::RECONNECT_MS).
+const WITHOUT_MIN: Duration = Duration::from_secs(2);
+/// Longest pause before it is given them once more. While none of a cluster can be reached from the start nobody knows one
+/// either, and librdkafka keeps a note of each time.
+const WITHOUT_MAX: Duration = Duration::from_secs(60);
+
+/// The clients of a process that live.
+#[derive(Default)]
+pub(super) struct Living(Mutex<Vec<Entry>>);
+
+struct Entry {
+    client: Handle,
+    brokers: Brokers,
+}
+
+/// A client that lives as long as this is borrowed.
+#[derive(PartialEq, Eq)]
+pub(super) struct Handle(*mut c::rd_kafka_t);
+
+// SAFETY: librdkafka's clients may be used from any thread, by several at once. That the client is alive is up to who lends
+// this.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+/// What is known of a client's brokers.
+#[derive(Debug, Default)]
+struct Brokers {
+    /// Since when it knows none, or was given them last, and how long it is waited for.
+    without: Option<(Instant, Duration)>,
+}
+
+impl Living {
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to each.
+    pub(super) fn each(&self, act: impl Fn(&Handle)) {
+        self.entries().iter().for_each(|entry| act(&entry.client));
+    }
+
+    /// Gives the addresses at which a cluster is found to clients that know no broker any more. One that has just started
+    /// names none in its answers, not even itself. librdkafka takes that for the truth, strikes out all that it knew, and
+    /// its search for others is ended by the same answer: without this the client would be cut off for ever
+    /// (librdkafka's issue 5301).
+    pub(super) fn restore_brokers(&self, bootstrap: &CString) {
+        let now = Instant::now();
+        for Entry { client, brokers } in self.entries().iter_mut() {
+            if brokers.is_to_be_restored(client.knows_brokers(), now) {
+                tracing::debug!("a client that knows no brokers is given them anew");
+                client.add_brokers(bootstrap);
+            }
+        }
+    }
+}
+
+impl Brokers {
+    fn is_to_be_restored(&mut self, known: bool, now: Instant) -> bool {
+        if known {
+            self.without = None;
+            return false;
+        }
+        let (since, pause) = *self.without.get_or_insert((now, WITHOUT_MIN));
+        let due = now.duration_since(since) >= pause;
+        if due {
+            self.without = Some((now, (pause * 2).min(WITHOUT_MAX)));
+        }
+        due
+    }
+}
+
+impl Handle {
+    /// The client, for as long as this is borrowed.
+    pub(super) fn native(&self) -> *mut c::rd_kafka_t {
+        self.0
+    }
+
+    /// Whether it knows any broker from another's answer.
+    fn knows_brokers(&self) -> bool {
+        let mut count = 0;
+        // SAFETY: the client is alive; the list is ours, and is freed as librdkafka says, once.
+        unsafe {
+            let ids = c::rd_kafka_brokers_learned_ids(self.0, &mut count);
+            c::rd_kafka_mem_free(self.0, ids.cast());
+        }
+        count > 0
+    }
+
+    /// Has it look there, too.
+    fn add_brokers(&self, bootstrap: &CString) {
+        // SAFETY: the client is alive; the text is copied.
+        unsafe { c::rd_kafka_brokers_add(self.0, bootstrap.as_ptr()) };
+    }
+}
+
+/// A client that is among those that live.
+pub(super) struct Kept<C> {
+    // Before the client: it is taken out of the list before it is destroyed.
+    _place: Place,
+    client: C,
+}
+
+/// A client's place in the list.
+struct Place {
+    living: Arc<Living>,
+    client: Handle,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.living.entries().retain(|entry| entry.client != self.client);
+    }
+}
+
+impl<C: Native + FromClientConfigAndContext<Context>> Kept<C> {
+    /// Makes it, with a token if there are any.
+    ///
+    /// # Errors
+    /// If the settings are refused.
+    pub(super) fn new(
+        config: &ClientConfig,
+        living: &Arc<Living>,
+        tokens: Option<&Arc<Tokens>>,
+    ) -> Result<Self, TransportError> {
+        let client: C = config.create_with_context(Context::default()).map_err(|error| super::refused(&error))?;
+        let handle = || Handle(client.native());
+        living.entries().push(Entry { client: handle(), brokers: Brokers::default() });
+        let place = Place { living: Arc::clone(living), client: handle() };
+        if let Some(tokens) = tokens {
+            tokens.give(&place.client);
+        }
+        Ok(Self { _place: place, client })
+    }
+}
+
+impl<C> Deref for Kept<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.client
+    }
+}
+
+/// One of the crate's clients. The pointer is good until it is dropped, wherever it is moved.
+pub(super) trait Native {
+    fn native(&self) -> *mut c::rd_kafka_t;
+}
+
+impl Native for BaseConsumer<Context> {
+    fn native(&self) -> *mut c::rd_kafka_t {
+        self.client().native_ptr()
+    }
+}
+
+impl Native for ThreadedProducer<Context> {
+    fn native(&self) -> *mut c::rd_kafka_t {
+        self.client().native_ptr()
+    }
+}
+
+impl Native for AdminClient<Context> {
+    fn native(&self) -> *mut c::rd_kafka_t {
+        self.inner().native_ptr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_are_given_anew_to_who_knows_none_and_less_and_less_often() {
+        let (mut brokers, start) = (Brokers::default(), Instant::now());
+        let mut given = Vec::new();
+        for second in 0..200 {
+            if brokers.is_to_be_restored(false, start + Duration::from_secs(second)) {
+                given.push(second);
+            }
+        }
+        assert_eq!(given, [2, 6, 14, 30, 62, 122, 182]);
+        let at = |second| start + Duration::from_secs(second);
+        assert!(!brokers.is_to_be_restored(true, at(1000)));
+        assert!(!brokers.is_to_be_restored(false, at(2000)), "it may only have been looked at too soon");
+        assert!(brokers.is_to_be_restored(false, at(2002)));
+    }
+}
