@@ -28,8 +28,12 @@ fn a_changelog_is_compacted_under_a_restore() {
     round.lose_state();
     assert!(round.kill(&at("restore-after-step", Phase::Restore, 4)), "{:?}", round.violations);
     await_that("the changelogs are compacted", || {
-        let compacted =
-            changelogs.iter().filter(|changelog| is_compacted(&client.read(changelog, Isolation::Committed)));
+        let compacted = changelogs.iter().filter(|changelog| {
+            let records = client.read(changelog, Isolation::Committed);
+            let end = records.iter().map(|record| record.offset).max();
+            println!("{changelog}: {} records, the last one at {end:?}", records.len());
+            is_compacted(&records)
+        });
         compacted.count() >= COMPACTED_MIN
     });
     round.finish();
