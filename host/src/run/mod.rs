@@ -3,6 +3,7 @@
 mod access;
 mod agreement;
 mod app_reset;
+mod error;
 mod grown;
 mod host;
 mod layouts;
@@ -17,14 +18,13 @@ mod upkeep;
 
 pub use access::Access;
 pub use app_reset::{AppParts, AppReset, ResetTo};
+pub use error::RunError;
 pub use host::{Host, open};
 pub use reset::Reset;
 
-use crate::operator::Stop;
 use crate::plugin::port::Plugin;
-use crate::plugin::{AdmissionError, Compiler, Plugins, check_params, default_cache_directory};
-use crate::record::{Partition, Topic, TopicPartition, partitions};
-use crate::store::StoreError;
+use crate::plugin::{Compiler, Plugins, check_params, default_cache_directory};
+use crate::record::{Partition, Topic};
 use crate::task::{Blueprint, TaskId};
 use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
@@ -33,214 +33,13 @@ use agreement::{Agreement, Asked};
 use grown::Watch;
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use upkeep::Upkeep;
 
 /// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
 const WORKER_STACK_BYTES: usize = 8 << 20;
-
-/// Why an app cannot run, as text for people.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A file cannot be read.
-    #[error("MS-R001: {path:?} cannot be read: {error}; name another with --manifest, or begin with millstream new")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The manifest does not make sense.
-    #[error("{0}")]
-    Manifest(String),
-    /// The manifest makes sense, and plugins that it names may not run.
-    #[error("{0}")]
-    Plugins(String),
-    /// A plugin may not run.
-    #[error("plugin {name:?}: {error}")]
-    Plugin {
-        /// Its name in the manifest.
-        name: String,
-        /// Why.
-        error: AdmissionError,
-    },
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The log cannot be used.
-    #[error("MS-R002: {0}")]
-    Transport(#[from] TransportError),
-    /// Processing stopped.
-    #[error(
-        "MS-R003: {0}; nothing of the open transaction was committed, and it will be processed again; run again, but without --input if its file was read to the end: it would be appended once more"
-    )]
-    Stopped(String),
-    /// Processing stopped at a record, as the node's policy says.
-    #[error(
-        "MS-R003: {0}; mend the plugin, or set on-error = \"skip\" or \"dead-letter\" at the node: nothing of the open transaction was committed, and the record will be processed again at the next run (without --input if its file was read to the end: it would be appended once more)"
-    )]
-    Record(String),
-    /// Nothing says where to begin.
-    #[error(
-        "MS-R005: nothing was committed for {partition}, and auto-offset-reset is \"none\"; set it to \"earliest\" or \"latest\" under [guarantee]"
-    )]
-    NoOffset {
-        /// The partition.
-        partition: TopicPartition,
-    },
-    /// The manifest sets up a topic that the app makes for itself.
-    #[error("MS-R008: topic {0} is one that the app makes for itself; take [topic.{0}] out of the manifest")]
-    Internal(Topic),
-    /// A topic was made with another number of partitions.
-    #[error(
-        "MS-R009: topic {topic} has {} and cannot get others, but {wanted} are wanted; say {there} in the manifest, or name a topic that is not there yet",
-        partitions(*.there)
-    )]
-    Partitions {
-        /// The topic.
-        topic: Topic,
-        /// Its partitions.
-        there: i32,
-        /// What the manifest or the topics that are read ask for.
-        wanted: i32,
-    },
-    /// A store was written by another op, or by another layout of states.
-    #[error(
-        "MS-R010: store {store:?} holds values of {was:?}, which would be misread as {now:?}; go back to what wrote them, name another store, or delete them, in the changelog too, with millstream state reset {store} --yes (on a cluster, with all else that the app made, with millstream reset)"
-    )]
-    Layout {
-        /// The store.
-        store: String,
-        /// What its values are.
-        was: String,
-        /// What the app takes them for.
-        now: String,
-    },
-    /// A topic that others are to make is not there.
-    #[error(
-        "MS-R011: there is no topic {0}; make it, or have the app make it: say [topic] {0} = {{ partitions = 1 }} in the manifest, with as many partitions as it should have"
-    )]
-    NoTopic(Topic),
-    /// An internal topic is kept in a way that loses what the app needs.
-    #[error(
-        "MS-R012: topic {topic} has cleanup.policy={there}, and the app needs {wanted}; alter it, or take another app name"
-    )]
-    Cleanup {
-        /// The topic.
-        topic: Topic,
-        /// How it is kept.
-        there: &'static str,
-        /// How it should be.
-        wanted: &'static str,
-    },
-    /// The group runs another topology.
-    #[error(
-        "MS-R013: other processes run another topology by the name of app {app}, {member} among them: here {differences}; end them all first (one that was killed counts until its session-timeout), or give this app another name"
-    )]
-    Topology {
-        /// The app.
-        app: String,
-        /// One of them.
-        member: String,
-        /// What is otherwise here.
-        differences: String,
-    },
-    /// The topology that ran before left records between its tasks that this one would never read, or misread.
-    #[error(
-        "MS-R014: topic {topic} holds up to {records} records that were not processed: the topology that ran before took them for {was}, and this one {now}; run the manifest that wrote them with --until-end first, or give them up and begin anew with millstream reset"
-    )]
-    Between {
-        /// The topic.
-        topic: Topic,
-        /// Offsets that were not processed: so many records at most.
-        records: u64,
-        /// What they were taken for.
-        was: String,
-        /// What this topology does with them.
-        now: String,
-    },
-    /// A topic got partitions while the app ran.
-    #[error("MS-R015: topic {topic} has {} and had {was} when this run began; {remedy}", partitions(*.now))]
-    Grown {
-        /// The topic.
-        topic: Topic,
-        /// Its partitions when the run began.
-        was: i32,
-        /// Its partitions now.
-        now: i32,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// Another form of the app wrote records between its tasks that this one would never read.
-    #[error(
-        "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up by deleting that topic (on the embedded log with millstream topic delete {topic} --yes)"
-    )]
-    LeftOver {
-        /// The topic.
-        topic: Topic,
-        /// Offsets that were not processed: so many records at most.
-        records: u64,
-        /// What is read in its place.
-        now: Topic,
-    },
-    /// Source topics that belong together differ in partitions.
-    #[error(
-        "MS-R004: topics {left} and {right} are read together but have {left_count} and {right_count} partitions; give them the same number"
-    )]
-    Copartition {
-        /// One topic.
-        left: Topic,
-        /// Another.
-        right: Topic,
-        /// Its partitions.
-        left_count: i32,
-        /// Its partitions.
-        right_count: i32,
-    },
-    /// An input is named that the app does not read.
-    #[error("MS-R021: app {app} reads no topic {topic}; {reads}")]
-    NoInput {
-        /// The app.
-        app: String,
-        /// What was named.
-        topic: Topic,
-        /// What it reads.
-        reads: String,
-    },
-    /// Somebody is at work in a group that is to be reset.
-    #[error("MS-R022: group {group} has {count} active members, {first} among them; stop them all first")]
-    Busy {
-        /// The group.
-        group: String,
-        /// How many.
-        count: usize,
-        /// One of them.
-        first: String,
-    },
-    /// A reset was begun and not finished.
-    #[error("MS-R023: a reset of app {app} was begun and not finished; finish it with millstream reset --yes")]
-    HalfReset {
-        /// The app.
-        app: String,
-    },
-    /// A host runs on the data directory, and what is asked for needs it alone.
-    #[error("MS-R024: a host runs on the data directory {0:?}; stop it first")]
-    HostRuns(PathBuf),
-}
-
-/// Why processing stopped, with its remedy.
-fn stopped(stop: Stop) -> RunError {
-    match stop {
-        Stop::Record { .. } => RunError::Record(stop.to_string()),
-        Stop::Opening(error) => match error.downcast::<RunError>() {
-            Ok(error) => *error,
-            Err(error) => RunError::Stopped(error.to_string()),
-        },
-        other => RunError::Stopped(other.to_string()),
-    }
-}
 
 /// A manifest, and what shows its problems where they stand in it.
 fn read(path: &Path, colours: bool) -> Result<(Manifest, impl Fn(Vec<Problem>) -> RunError), RunError> {
@@ -415,7 +214,7 @@ impl App {
         let mut result = Ok(());
         for thread in threads {
             let ended = match thread.map(std::thread::JoinHandle::join) {
-                Ok(Ok(ended)) => ended.map_err(stopped),
+                Ok(Ok(ended)) => ended.map_err(RunError::from),
                 Ok(Err(_)) => Err(RunError::Stopped("a worker panicked".into())),
                 Err(error) => Err(RunError::Stopped(error.to_string())),
             };

@@ -151,7 +151,7 @@ impl KafkaTransport {
             return Ok(());
         }
         Err(TransportError::Refused(format!(
-            "MS-T030: another process works as {}, too, and was started later: was the data directory copied? Start one of the two with an empty data directory; its stores are restored from their changelogs",
+            "MS-T030: another process works as {}, too, and was started later, as if the data directory had been copied; start one of the two with an empty one: its stores are restored from their changelogs",
             self.name
         )))
     }
