@@ -6,6 +6,7 @@ use crate::client::{Client, Record};
 use crate::host::Host;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 const MANIFEST: &str = "manifest = 1
 app = \"standby\"
@@ -17,6 +18,9 @@ changelog = true
 ";
 const CONFIG: &str = "[transport.kafka]\nstandby = 1\nsession-timeout = \"2s\"\n";
 const PARTITIONS: i32 = 4;
+/// How long a question may wait for an answer, and a time in which some wait for longer.
+const QUESTIONS: &str = "[transport.kafka.properties]\n\"socket.timeout.ms\" = 1000\n";
+const OUTAGE: Duration = Duration::from_secs(6);
 
 /// A process's directory.
 fn place() -> tempfile::TempDir {
@@ -64,4 +68,27 @@ fn every_process_has_all_rows_and_goes_on_with_those_of_the_dead() {
     let ended = second.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(rows(two.path()), 800);
+}
+
+/// Who keeps copies asks the group's coordinator all the time. librdkafka ends the process when one comes back for which a
+/// question waited too long.
+#[test]
+fn a_coordinator_that_is_away_for_longer_than_questions_wait_ends_nobody() {
+    let mut broker = Broker::start(1, &[]);
+    let bootstrap = broker.bootstrap();
+    let client = Client::to(&bootstrap);
+    client.create("standby.in", PARTITIONS, &[]);
+    client.produce("standby.in", &numbered(0..4));
+    let at = place();
+    std::fs::write(at.path().join("host.toml"), format!("{CONFIG}{QUESTIONS}")).expect("a configuration");
+    let host = Host::run(at.path(), &bootstrap, &["--config", "host.toml"]);
+    await_that("it runs", || rows(at.path()) == 4);
+    broker.kill(1);
+    // The time is the fault itself; nothing waits for anything here.
+    std::thread::sleep(OUTAGE);
+    broker.restart(1);
+    // librdkafka may leave the client of before without brokers.
+    Client::to(&bootstrap).produce("standby.in", &numbered(4..8));
+    await_that("it goes on", || rows(at.path()) == 8);
+    assert_eq!(host.stop().code, Some(0));
 }

@@ -23,7 +23,8 @@ pub(super) struct GroupMember {
 /// Asks for a group's members; a group that is not there has none.
 ///
 /// # Errors
-/// What the brokers, or librdkafka, say against it.
+/// What the brokers, or librdkafka, say against it. The client must not be used any more then, see
+/// [`Groups`](super::groups::Groups).
 pub(super) fn members(client: &ConsumerClient, group: &str, timeout: Duration) -> Result<Vec<GroupMember>, String> {
     let name = CString::new(group).map_err(|error| error.to_string())?;
     let mut names = [name.as_ptr()];

@@ -3,8 +3,9 @@
 
 use super::clients::Clients;
 use super::ffi::{AdminClient, ConsumerClient};
-use super::ffi_groups::{GroupMember, members};
+use super::ffi_groups::GroupMember;
 use super::ffi_log::throw_events_away;
+use super::groups::Groups;
 use super::offsets::{list, offset_in, one, one_at};
 use super::settings::Settings;
 use super::slots::Slots;
@@ -42,6 +43,7 @@ pub(super) struct Link {
     pub(super) watcher: ConsumerClient,
     /// Sees what is committed.
     pub(super) reader: ConsumerClient,
+    groups: Groups,
     /// Milliseconds since the epoch.
     pub(super) now: fn() -> Timestamp,
     /// Transactions of the dead.
@@ -57,8 +59,9 @@ impl Link {
         let admin = clients.admin(&name)?;
         let watcher = clients.reader(&name, group, "read_uncommitted")?;
         let reader = clients.reader(&name, group, "read_committed")?;
+        let groups = Groups::new(&clients, group);
         let (group, slots, commits) = (group.into(), Slots::default(), AtomicU64::new(0));
-        Ok(Self { clients, group, admin, watcher, reader, now, slots, commits })
+        Ok(Self { clients, group, admin, watcher, reader, groups, now, slots, commits })
     }
 
     /// The last trouble with brokers.
@@ -106,7 +109,7 @@ impl Link {
 
     /// The members of a group, whose coordinator may take so long to answer.
     pub(super) fn members(&self, group: &str, timeout: Duration) -> Result<Vec<GroupMember>, TransportError> {
-        members(&self.watcher, group, timeout).map_err(TransportError::Retry)
+        self.groups.members(group, timeout)
     }
 
     /// Sets where the app's group goes on, while it has no members: the brokers take no such commit else.

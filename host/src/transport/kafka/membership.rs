@@ -1,11 +1,10 @@
 //! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
 //! partition works on the task; what the task reads is assigned by hand.
 
-use super::clients::Clients;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
-use super::ffi_groups::{GroupMember, members};
-use super::link::MEMBERS;
+use super::ffi_groups::GroupMember;
+use super::link::{Link, MEMBERS};
 use super::placement::Placement;
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
@@ -23,7 +22,7 @@ const LEAVE_STEP: Duration = Duration::from_millis(20);
 /// A member of the app's group.
 pub struct Membership {
     consumer: Arc<ConsumerClient>,
-    group: String,
+    link: Arc<Link>,
     name: String,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
@@ -41,21 +40,21 @@ struct Copies {
 }
 
 impl Membership {
-    /// Joins the group as `name`.
+    /// Joins the app's group as `name`.
     ///
     /// # Errors
     /// If the settings are refused.
-    pub(super) fn join(clients: &Clients, name: &str, group: &str, tasks: &Topic) -> Result<Self, TransportError> {
-        let consumer = clients.member(name, group)?;
+    pub(super) fn join(link: &Arc<Link>, name: &str, tasks: &Topic) -> Result<Self, TransportError> {
+        let consumer = link.clients.member(name, &link.group)?;
         consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
-        let (group, name) = (group.to_owned(), name.to_owned());
-        Ok(Self { consumer: Arc::new(consumer), group, name, current: None, copies: None })
+        let (consumer, link) = (Arc::new(consumer), Arc::clone(link));
+        Ok(Self { consumer, link, name: name.to_owned(), current: None, copies: None })
     }
 
     /// Whether each of so many tasks is some member's, and this one's are `own`, as the group's coordinator sees it. While
     /// the group forms anew nobody has any there.
     pub fn is_settled(&self, own: &[usize], tasks: usize) -> bool {
-        let Ok(members) = members(&self.consumer, &self.group, MEMBERS) else { return false };
+        let Ok(members) = self.link.members(&self.link.group, MEMBERS) else { return false };
         let of = |member: &GroupMember| member.partitions.iter().copied().filter(|task| *task < tasks).collect();
         let had: BTreeSet<usize> = members.iter().flat_map(|member| -> BTreeSet<usize> { of(member) }).collect();
         let own: BTreeSet<usize> = own.iter().copied().collect();
@@ -116,7 +115,7 @@ impl Coordinator for Membership {
         match self.consumer.poll(Duration::ZERO) {
             Some(Err(error)) if self.consumer.client().fatal_error().is_some() => {
                 return Err(TransportError::Refused(format!(
-                    "MS-T023: the group cannot be a member's any more: {error}"
+                    "MS-T023: this process cannot be a member of the group any more: {error}; start it again"
                 )));
             }
             Some(Err(error)) => tracing::debug!("kafka: {error}"),

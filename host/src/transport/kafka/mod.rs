@@ -16,6 +16,7 @@ mod ffi_groups;
 mod ffi_log;
 mod ffi_token;
 mod ffi_topics;
+mod groups;
 mod guard;
 mod link;
 mod membership;
@@ -131,7 +132,7 @@ impl Kafka {
         exactly_once: bool,
     ) -> Result<(KafkaTransport, Membership), TransportError> {
         let name = format!("{}-{}-{number}", self.link.group, self.instance);
-        let mut membership = Membership::join(&self.link.clients, &name, &self.link.group, tasks)?;
+        let mut membership = Membership::join(&self.link, &name, tasks)?;
         if let Some(placement) = &self.placement {
             membership.keep(Arc::clone(placement), number, workers);
         }
