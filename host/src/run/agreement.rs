@@ -1,6 +1,6 @@
 //! That all processes of a group run one topology. Each tells its outline in the task topic, under its name, before it
-//! joins the group; whoever is given tasks compares the others' with its own before it opens any. Of two processes that
-//! differ at least one sees the other, for a member has told its outline by then.
+//! joins the group; every member compares the others' with its own whenever the group has formed anew, before it opens
+//! tasks or copies. Of two members that differ both have told their outlines by then: who told it later gives way.
 
 use super::left_over::{has_record, visit};
 use super::outline::Outline;
@@ -8,7 +8,7 @@ use super::{App, Host, RunError};
 use crate::record::batch::{BatchBuilder, Compression};
 use crate::record::{Partition, Topic, TopicPartition};
 use crate::transport::kafka::Kafka;
-use crate::transport::{Fence, Member, TopicSpec, Transaction, Transport, TransportError};
+use crate::transport::{Member, TopicSpec, Transaction, Transport, TransportError};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ pub(super) struct Agreement {
 /// What was told.
 #[derive(Default)]
 struct Told {
-    /// By process.
-    by: BTreeMap<String, Outline>,
+    /// By process, and in which order.
+    by: BTreeMap<String, (usize, Outline)>,
     /// By whoever came last.
     last: Option<Outline>,
 }
@@ -53,7 +53,7 @@ impl Agreement {
     pub(super) fn check_start(&mut self) -> Result<(), RunError> {
         patiently(|| {
             let told = self.read()?;
-            self.meet(&told)?;
+            self.meet(&told, None)?;
             told.last.map_or(Ok(()), |last| self.check_last(&last))
         })
     }
@@ -70,34 +70,44 @@ impl Agreement {
             if !differences.is_empty() {
                 tracing::info!("the topology is another than before: {}", listed(&differences));
             }
-            let own = told.by.get(self.kafka.instance());
-            if own != Some(&self.outline) || told.last.as_ref() != Some(&self.outline) {
+            if self.told_at(&told).is_none() || told.last.as_ref() != Some(&self.outline) {
                 self.tell()?;
             }
             Ok(())
         })
     }
 
-    /// Refuses to go on beside members that run another topology. A member asks each time before it opens tasks.
+    /// Refuses to go on beside members that run another topology and told it before. A member asks whenever the group has
+    /// formed anew.
     pub(super) fn check(&mut self) -> Result<(), RunError> {
         let mut told = self.read()?;
         // The topic was made anew, and the outline went with it.
-        if told.by.get(self.kafka.instance()) != Some(&self.outline) {
+        if self.told_at(&told).is_none() {
             self.tell()?;
             told = self.read()?;
         }
-        self.meet(&told)
+        self.meet(&told, self.told_at(&told))
     }
 
-    fn meet(&self, told: &Told) -> Result<(), RunError> {
+    /// When this process told the outline that it has.
+    fn told_at(&self, told: &Told) -> Option<usize> {
+        told.by.get(self.kafka.instance()).filter(|(_, outline)| *outline == self.outline).map(|(at, _)| *at)
+    }
+
+    /// Refuses to be beside members that differ: all of them, or those that told their outline `before`.
+    fn meet(&self, told: &Told, before: Option<usize>) -> Result<(), RunError> {
         let own = self.kafka.instance();
-        let differs = |outline: &Outline| !self.outline.differences(outline).is_empty();
+        let differs = |name: &str, (at, outline): &(usize, Outline)| {
+            name != own && before.is_none_or(|own| *at < own) && !self.outline.differences(outline).is_empty()
+        };
         // Where all agree nobody needs to ask who is there.
-        if told.by.iter().all(|(name, outline)| name == own || !differs(outline)) {
+        if !told.by.iter().any(|(name, told)| differs(name, told)) {
             return Ok(());
         }
         let others: Vec<Member> = self.kafka.others()?;
-        let of = |member: &Member| told.by.get(&member.name).filter(|outline| differs(outline));
+        let of = |member: &Member| {
+            told.by.get(&member.name).filter(|told| differs(&member.name, told)).map(|(_, outline)| outline)
+        };
         let Some((first, outline)) = others.iter().find_map(|member| Some((member, of(member)?))) else {
             return Ok(());
         };
@@ -139,7 +149,7 @@ impl Agreement {
     }
 
     fn read(&mut self) -> Result<Told, TransportError> {
-        let mut told = Told::default();
+        let (mut told, mut count) = (Told::default(), 0);
         if self.log.topic(&self.place.topic)?.is_none() {
             return Ok(told);
         }
@@ -147,8 +157,8 @@ impl Agreement {
         let read = visit(&self.place, stretch, self.log.as_mut(), &mut |name, outline| {
             let outline: Option<Outline> = outline.and_then(|text| serde_json::from_slice(text).ok());
             if let Some((name, outline)) = name.zip(outline) {
-                told.by.insert(String::from_utf8_lossy(name).into_owned(), outline.clone());
-                told.last = Some(outline);
+                told.by.insert(String::from_utf8_lossy(name).into_owned(), (count, outline.clone()));
+                (told.last, count) = (Some(outline), count + 1);
             }
             true
         });
@@ -177,25 +187,6 @@ impl App {
     fn is_between(&self, topic: &str) -> bool {
         let rest = topic.strip_prefix(self.manifest.app.as_str()).and_then(|rest| rest.strip_prefix('-'));
         rest.is_some_and(|rest| rest.ends_with("-repartition"))
-    }
-}
-
-/// For which membership a worker has asked last: it asks once for each.
-#[derive(Default)]
-pub(super) struct Asked(Option<Fence>);
-
-impl Asked {
-    /// Asks, unless that was done under this membership.
-    pub(super) fn once(
-        &mut self,
-        fence: Option<&Fence>,
-        ask: impl FnOnce() -> Result<(), RunError>,
-    ) -> Result<(), RunError> {
-        if self.0.as_ref().is_none_or(|asked| Some(asked) != fence) {
-            ask()?;
-            self.0 = fence.cloned();
-        }
-        Ok(())
     }
 }
 

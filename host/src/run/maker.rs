@@ -1,6 +1,6 @@
 //! Making tasks: their stores and inputs, where the group goes on.
 
-use super::agreement::{Agreement, Asked};
+use super::agreement::Agreement;
 use super::{App, RunError};
 use crate::operator::Stop;
 use crate::record::{Offset, TopicPartition};
@@ -30,10 +30,14 @@ pub(super) struct Maker {
     pub(super) claims: Arc<Mutex<Claims>>,
     /// With the group; none where there is none.
     pub(super) agreement: Option<Arc<Mutex<Agreement>>>,
-    pub(super) asked: Asked,
 }
 
 impl Tasks for Maker {
+    fn agree(&mut self) -> Result<(), Stop> {
+        let Some(agreement) = &self.agreement else { return Ok(()) };
+        agreement.lock().unwrap_or_else(PoisonError::into_inner).check().map_err(stop)
+    }
+
     fn open(&mut self, number: usize, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Task, Stop> {
         let Some(id) = self.ids.get(number).copied() else {
             let what = format!("there is no task {number}; was the app changed while others run it?");
@@ -41,12 +45,7 @@ impl Tasks for Maker {
         };
         self.want(number);
         self.claim(number)?;
-        let assembled = self.agree(fence).and_then(|()| self.assemble(id, fence, log));
-        let assembly = assembled.map_err(|error| match error {
-            RunError::Transport(error) => Stop::Transport(error),
-            RunError::Store(error) => Stop::Store(error),
-            other => Stop::Opening(Box::new(other)),
-        })?;
+        let assembly = self.assemble(id, fence, log).map_err(stop)?;
         self.app.blueprint.task(id, assembly)
     }
 
@@ -97,11 +96,6 @@ impl Maker {
         Ok(())
     }
 
-    fn agree(&mut self, fence: Option<&Fence>) -> Result<(), RunError> {
-        let Some(agreement) = &self.agreement else { return Ok(()) };
-        self.asked.once(fence, || agreement.lock().unwrap_or_else(PoisonError::into_inner).check())
-    }
-
     fn assemble(&self, id: TaskId, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Assembly, RunError> {
         let app = self.app.manifest.app.as_str();
         let stores = self.app.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
@@ -114,6 +108,15 @@ impl Maker {
             inputs.push(Input::new(partition, source.step, source.payload, position));
         }
         Ok(Assembly { stores, inputs, turn_rows_max: crate::killpoint::turn_rows().unwrap_or(TURN_ROWS_MAX) })
+    }
+}
+
+/// What a worker can tell apart.
+fn stop(error: RunError) -> Stop {
+    match error {
+        RunError::Transport(error) => Stop::Transport(error),
+        RunError::Store(error) => Stop::Store(error),
+        other => Stop::Opening(Box::new(other)),
     }
 }
 

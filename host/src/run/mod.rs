@@ -29,7 +29,7 @@ use crate::task::{Blueprint, TaskId};
 use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
-use agreement::{Agreement, Asked};
+use agreement::Agreement;
 use grown::Watch;
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,7 +194,6 @@ impl App {
                     worker: number,
                     claims,
                     agreement: agreement.clone(),
-                    asked: Asked::default(),
                 }),
                 commit_interval: settings.commit_interval,
                 offset_reset: settings.auto_offset_reset,

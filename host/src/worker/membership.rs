@@ -1,6 +1,7 @@
 //! Following the group: which tasks come, and which go.
 
 use super::coming::Coming;
+use super::pause::OPENING;
 use super::{Owned, Worker};
 use crate::operator::Stop;
 use crate::task::Task;
@@ -27,12 +28,33 @@ impl Worker {
         }
     }
 
+    /// Whether the group's members do the same work. Until that is known no task and no copy is opened.
+    pub(super) fn agrees(&mut self) -> Result<bool, Stop> {
+        if self.state.agreed || !self.state.joined || self.state.asking.lasts() {
+            return Ok(self.state.agreed);
+        }
+        if self.log.sends_early() {
+            // It asks the cluster, which may take longer than a transaction may be open.
+            self.commit_first()?;
+        }
+        match self.maker.agree() {
+            Ok(()) => self.state.agreed = true,
+            Err(Stop::Transport(TransportError::Retry(why))) => {
+                tracing::debug!(worker = self.number, "not known yet whether all run one topology: {why}");
+                self.state.asking.grow(OPENING);
+            }
+            Err(stop) => return Err(stop),
+        }
+        Ok(self.state.agreed)
+    }
+
     fn carry_out(&mut self, change: Change) -> Result<(), Stop> {
         match change {
             // What it keeps it has had all the time: had it been taken away between, that would have come before. So
             // what was read under the generation before may be committed under this one.
             Change::Assigned { tasks, fence } => {
-                self.state.joined = true;
+                (self.state.joined, self.state.agreed) = (true, false);
+                self.state.asking.end();
                 self.state.fence = fence;
                 // A copy becomes the task.
                 self.close_copies(|number| tasks.contains(&number));

@@ -45,6 +45,14 @@ const REFRESH: Duration = Duration::from_hours(6);
 
 /// Who makes tasks.
 pub trait Tasks: Send {
+    /// Makes sure that the group's members, which may be others by now, do the same work: before any is begun.
+    ///
+    /// # Errors
+    /// [`TransportError::Retry`] if that is not known yet; else the worker stops.
+    fn agree(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+
     /// Makes a task, to go on where the group's committed offsets say.
     ///
     /// # Errors
@@ -105,6 +113,10 @@ pub struct State {
     standbys: Vec<Standby>,
     /// Whether it was ever told of its tasks.
     joined: bool,
+    /// Whether the members that the group has now were found to do the same work.
+    agreed: bool,
+    /// Before that is asked again.
+    asking: Pause,
     /// The membership under which its tasks read.
     fence: Option<Fence>,
     /// What waits for the commit apart from what the tasks hold.
@@ -177,8 +189,10 @@ impl Worker {
             let stepped = self.step();
             let mut progressed = self.recover(stepped)?.unwrap_or(false);
             self.state.uncommitted |= progressed;
-            progressed |= self.bring_in()?;
-            progressed |= self.keep_copies()?;
+            if self.agrees()? {
+                progressed |= self.bring_in()?;
+                progressed |= self.keep_copies()?;
+            }
             let stopping = self.shared.ending();
             let due = last_commit.elapsed() >= commit_interval || self.uncommitted_bytes() >= UNCOMMITTED_BYTES_MAX;
             if self.state.uncommitted && (due || stopping || (!progressed && self.until_end)) {

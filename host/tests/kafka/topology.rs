@@ -1,10 +1,13 @@
 //! Apps that share a name share tasks: only where their topologies agree.
 
-use crate::await_that;
 use crate::broker::Broker;
 use crate::client::{Client, Record};
 use crate::host::Host;
 use crate::words::{self, at};
+use crate::{await_some, await_that};
+
+/// Times that two apps start at the same moment.
+const STARTS: usize = 3;
 
 /// An app that copies `<app>.in` under another node's name, or other topics.
 fn manifest(app: &str, input: &str, settings: &str) -> String {
@@ -92,4 +95,46 @@ fn a_copy_older_than_its_changelog_keeps_deletions_is_read_anew() {
     let ended = until_end();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.log.contains("read anew: deletions that it has not seen"), "{}", ended.log);
+}
+
+#[test]
+fn a_topology_with_fewer_tasks_than_before_works_on_its_own() {
+    let (bootstrap, client) = client(&["fewer.in", "fewer.out"]);
+    client.produce("fewer.in", &[record("word")]);
+    let (before, after) = (at(&counts("fewer", true, "long")), at(&manifest("fewer", "in", "")));
+    assert_eq!(Host::until_end(before.path(), &bootstrap).code, Some(0));
+    assert_eq!(client.topics().get("fewer-tasks"), Some(&2));
+    client.produce("fewer.in", &[record("again")]);
+    let ended = Host::until_end(after.path(), &bootstrap);
+    assert_eq!((ended.code, ended.count("records")), (Some(0), Some(1)), "{}", ended.log);
+}
+
+#[test]
+fn of_two_topologies_that_start_at_once_one_is_left_at_most() {
+    let (bootstrap, _client) = client(&["race.in", "race.more", "race.out"]);
+    let apps = [at(&manifest("race", "in", "")), at(&manifest("race", "more", ""))];
+    for _ in 0..STARTS {
+        let mut hosts: Vec<Host> = apps.iter().map(|app| Host::run(app.path(), &bootstrap, &[])).collect();
+        let (place, refused) = await_some("one is refused", || {
+            hosts.iter_mut().enumerate().find_map(|(place, host)| Some((place, host.ended()?)))
+        });
+        refused.says(&["error[MS-R013]"]);
+        let other = hosts.remove(1 - place).stop();
+        // Each may have seen the other.
+        if other.code != Some(0) {
+            other.says(&["error[MS-R013]"]);
+        }
+    }
+}
+
+#[test]
+fn an_app_that_keeps_something_refuses_partitions_that_were_added() {
+    let (bootstrap, client) = client(&["wider.in"]);
+    let rows = "[node.rows]\nop = \"table\"\ntopic = \"wider.in\"\nstore = \"rows\"\nchangelog = true\n";
+    let app = at(&format!("manifest = 1\napp = \"wider\"\n{rows}"));
+    client.produce("wider.in", &[Record { key: Some(b"key".to_vec()), ..record("row") }]);
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
+    client.grow("wider.in", 2);
+    let refused = ["error[MS-R009]", "wider-rows-changelog has 1 partition", "help: "];
+    Host::until_end(app.path(), &bootstrap).says(&refused);
 }
