@@ -150,7 +150,7 @@ fn a_run_that_is_stopped_on_a_full_disk_loses_nothing() {
     let mut lines = BufReader::new(host.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     lines.find(|line| line.contains("commit refused")).expect("a line about the full disk");
     host.signal(Signal::TERM);
-    let told = lines.find(|line| line.contains("MS-R003")).expect("what became of it");
+    let told = lines.find(|line| line.contains("MS-S004")).expect("what became of it");
     assert!(told.contains("No space left on device"), "{told}");
     assert_eq!(host.0.wait().unwrap().code(), Some(1));
     std::fs::remove_file(ballast).unwrap();
