@@ -6,7 +6,7 @@ use super::left_over::{has_record, visit};
 use super::outline::Outline;
 use super::{App, Host, RunError};
 use crate::record::batch::{BatchBuilder, Compression};
-use crate::record::{Partition, Topic, TopicPartition};
+use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::transport::kafka::Kafka;
 use crate::transport::{Member, TopicSpec, Transaction, Transport, TransportError};
 use std::collections::BTreeMap;
@@ -27,10 +27,12 @@ pub(super) struct Agreement {
     /// Where outlines are told: the first partition of the task topic.
     place: TopicPartition,
     outline: Outline,
+    /// What was told when it was last looked, and from where to where that was.
+    seen: Option<((Offset, Offset), Told)>,
 }
 
 /// What was told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Told {
     /// By process, and in which order.
     by: BTreeMap<String, (usize, Outline)>,
@@ -45,7 +47,7 @@ impl Agreement {
         let place = TopicPartition::new(app.task_topic(), Partition::new(0));
         let mut log: Box<dyn Transport> = Box::new(kafka.tool());
         let outline = patiently(|| app.outline_now(log.as_mut()))?;
-        Ok(Some(Self { app: app.clone(), kafka: kafka.clone(), log, place, outline }))
+        Ok(Some(Self { app: app.clone(), kafka: kafka.clone(), log, place, outline, seen: None }))
     }
 
     /// Refuses to start beside members that run another topology, and where one that ran before left what this one would
@@ -150,10 +152,14 @@ impl Agreement {
 
     fn read(&mut self) -> Result<Told, TransportError> {
         let (mut told, mut count) = (Told::default(), 0);
-        if self.log.topic(&self.place.topic)?.is_none() {
+        if self.seen.is_none() && self.log.topic(&self.place.topic)?.is_none() {
             return Ok(told);
         }
         let stretch = self.log.bounds(&self.place)?;
+        // Mostly nobody has come: tasks that move do not wait for it to be read once more.
+        if let Some((_, told)) = self.seen.as_ref().filter(|(seen, _)| *seen == stretch) {
+            return Ok(told.clone());
+        }
         let read = visit(&self.place, stretch, self.log.as_mut(), &mut |name, outline| {
             let outline: Option<Outline> = outline.and_then(|text| serde_json::from_slice(text).ok());
             if let Some((name, outline)) = name.zip(outline) {
@@ -163,7 +169,9 @@ impl Agreement {
             true
         });
         self.log.release(&self.place);
-        read.map(|()| told)
+        read?;
+        self.seen = Some((stretch, told.clone()));
+        Ok(told)
     }
 
     fn tell(&mut self) -> Result<(), RunError> {

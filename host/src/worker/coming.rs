@@ -96,6 +96,8 @@ impl Worker {
             let stage = std::mem::replace(&mut coming.stage, Stage::Closed);
             match self.advance(coming.number, coming.since, stage) {
                 Ok(Advanced::Ready(task)) => {
+                    let (worker, number, took) = (self.number, coming.number, coming.since.elapsed());
+                    tracing::debug!(worker, task = number, ?took, "the task is ready");
                     self.state.tasks.push(Owned { number: coming.number, task: *task });
                     progressed = true;
                     continue;
