@@ -5,19 +5,24 @@ use super::ffi::{ConsumerClient, PartitionQueue, Taken};
 use super::offsets::{one, one_at};
 use super::wake::Wake;
 use crate::record::batch::Record;
-use crate::record::{Cell, Chunk, Offset, TopicPartition, headers};
+use crate::record::{Cell, Chunk, Offset, Topic, TopicPartition, headers};
 use crate::transport::{Fetch, Records, TransportError};
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long an answer about leaders is waited for: one that does not come is not needed either.
+const LEADERS: Duration = Duration::from_secs(1);
 
 /// A consumer to which partitions are assigned by hand.
 pub(super) struct Reader {
     consumer: Arc<ConsumerClient>,
     wake: Arc<Wake>,
     streams: HashMap<TopicPartition, Stream>,
+    /// Topics whose leaders it has asked for.
+    known: HashSet<Topic>,
 }
 
 /// One partition that is read.
@@ -49,7 +54,7 @@ impl Reader {
     pub(super) fn new(clients: &Clients, name: &str, group: &str) -> Result<Self, TransportError> {
         let isolation = if crate::fault::is("reads-uncommitted") { "read_uncommitted" } else { "read_committed" };
         let consumer = Arc::new(clients.reader(name, group, isolation)?);
-        Ok(Self { consumer, wake: Arc::default(), streams: HashMap::new() })
+        Ok(Self { consumer, wake: Arc::default(), streams: HashMap::new(), known: HashSet::new() })
     }
 
     /// Serves what is not about records.
@@ -80,6 +85,7 @@ impl Reader {
 
     fn assign(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), Unread> {
         self.release(partition);
+        self.know(&partition.topic);
         let (topic, number) = (partition.topic.as_str(), partition.partition.get());
         let queue = PartitionQueue::new(&self.consumer, topic, number, &self.wake).ok_or(Unread::Unknown)?;
         let list = one_at(partition, from.get()).map_err(|error| Unread::Failed(error.to_string()))?;
@@ -87,6 +93,13 @@ impl Reader {
         assigned.map_err(|error| Unread::Failed(error.to_string()))?;
         self.streams.insert(partition.clone(), Stream { queue, next: from, ended: false, unread: None });
         Ok(())
+    }
+
+    /// Asks for a topic's leaders before it is read for the first time: librdkafka does so by itself, half a second later.
+    fn know(&mut self, topic: &Topic) {
+        if !self.known.contains(topic) && self.consumer.fetch_metadata(Some(topic.as_str()), LEADERS).is_ok() {
+            self.known.insert(topic.clone());
+        }
     }
 
     /// Reads a partition no longer.
