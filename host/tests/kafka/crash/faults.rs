@@ -23,7 +23,7 @@ const fn fault(name: &'static str, place: &'static str, check: &'static str) -> 
 const FAULTS: [Fault; 9] = [
     fault("state-before-commit", "kafka-before-end", "store"),
     fault("offsets-apart", "kafka-before-offsets", "output"),
-    fault("reads-uncommitted", "kafka-before-end", "aborted"),
+    Fault { kills: 8, ..fault("reads-uncommitted", "kafka-before-end", "aborted") },
     Fault { kills: 8, ..fault("checkpoint-ahead", "kafka-before-state", "store") },
     Fault { lost: true, ..fault("restore-skips-rows", "kafka-before-state", "store") },
     fault("offset-without-next", "committed", "output"),
