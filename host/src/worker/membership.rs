@@ -39,9 +39,15 @@ impl Worker {
         }
         match self.maker.agree() {
             Ok(()) => self.state.agreed = true,
-            Err(Stop::Transport(TransportError::Retry(why))) => {
-                tracing::debug!(worker = self.number, "not known yet whether all run one topology: {why}");
-                self.state.asking.grow(OPENING);
+            // Nothing is open, so nothing is to be taken back.
+            Err(Stop::Transport(
+                TransportError::Retry(why) | TransportError::Aborted(why) | TransportError::InDoubt(why),
+            )) => {
+                let (worker, again_in) = (self.number, self.state.asking.grow(OPENING));
+                if again_in == OPENING.max {
+                    tracing::warn!(worker, ?again_in, "not known yet whether all run one topology: {why}");
+                }
+                tracing::debug!(worker, ?again_in, "not yet: {why}");
             }
             Err(stop) => return Err(stop),
         }
