@@ -36,8 +36,13 @@ pub(super) struct Agreement {
 struct Told {
     /// By process, and in which order.
     by: BTreeMap<String, (usize, Outline)>,
+}
+
+impl Told {
     /// By whoever came last.
-    last: Option<Outline>,
+    fn last(&self) -> Option<&Outline> {
+        self.by.values().max_by_key(|(at, _)| at).map(|(_, outline)| outline)
+    }
 }
 
 impl Agreement {
@@ -56,7 +61,7 @@ impl Agreement {
         patiently(|| {
             let told = self.read()?;
             self.meet(&told, None)?;
-            told.last.map_or(Ok(()), |last| self.check_last(&last))
+            told.last().map_or(Ok(()), |last| self.check_last(last))
         })
     }
 
@@ -68,11 +73,11 @@ impl Agreement {
             self.log.create_topic(&TopicSpec::new(self.place.topic.clone(), tasks))?;
             self.kafka.widen(&self.place.topic, tasks)?;
             let told = self.read()?;
-            let differences = told.last.as_ref().map(|last| self.outline.differences(last)).unwrap_or_default();
+            let differences = told.last().map(|last| self.outline.differences(last)).unwrap_or_default();
             if !differences.is_empty() {
                 tracing::info!("the topology is another than before: {}", listed(&differences));
             }
-            if self.told_at(&told).is_none() || told.last.as_ref() != Some(&self.outline) {
+            if self.told_at(&told).is_none() || told.last() != Some(&self.outline) {
                 self.tell()?;
             }
             Ok(())
@@ -163,8 +168,8 @@ impl Agreement {
         let read = visit(&self.place, stretch, self.log.as_mut(), &mut |name, outline| {
             let outline: Option<Outline> = outline.and_then(|text| serde_json::from_slice(text).ok());
             if let Some((name, outline)) = name.zip(outline) {
-                told.by.insert(String::from_utf8_lossy(name).into_owned(), (count, outline.clone()));
-                (told.last, count) = (Some(outline), count + 1);
+                told.by.insert(String::from_utf8_lossy(name).into_owned(), (count, outline));
+                count += 1;
             }
             true
         });
