@@ -27,8 +27,10 @@ impl Clients {
         Ok(Self { settings, bootstrap, living: Arc::default(), tokens })
     }
 
-    /// Sees to it that clients have tokens that are good, and brokers to ask; to be called a few times a second.
-    pub(super) fn look_after(&self) {
+    /// Sees to it that clients have tokens that are good, and brokers to ask, and that up to so many of a producer's events
+    /// are taken; to be called a few times a second.
+    pub(super) fn look_after(&self, events: usize) {
+        self.living.poll_producers(events);
         self.tokens.iter().for_each(|tokens| tokens.renew(&self.living));
         self.living.restore_brokers(&self.bootstrap);
     }

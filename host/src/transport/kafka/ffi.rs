@@ -1,5 +1,5 @@
 //! Calls into librdkafka that the crate does not offer, or offers at a price: transactions (its commit waits 100 ms),
-//! group membership as values, producing by topic handle, reading a partition's queue in batches.
+//! group membership as values, producing by topic handle.
 //!
 //! What makes all of this sound: every pointer comes from librdkafka and is used only while the client that it belongs
 //! to is alive, which the types here see to by holding the client in an [`Arc`]; librdkafka's functions may be called
@@ -7,22 +7,21 @@
 #![expect(unsafe_code, reason = "the one door to librdkafka's C interface")]
 
 use super::context::Context;
-use super::ffi_client::Kept;
-use super::wake::Wake;
+use super::ffi_client::{Kept, Polled};
 use crate::record::headers;
 use crate::transport::Fence;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::producer::Producer;
 use rdkafka::types::RDKafkaRespErr;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A producer whose delivery reports a thread of its own takes.
-pub(super) type ProducerClient = Kept<ThreadedProducer<Context>>;
+/// A producer whose events are taken a few times a second.
+pub(super) type ProducerClient = Kept<Polled>;
 /// A consumer.
 pub(super) type ConsumerClient = Kept<BaseConsumer<Context>>;
 /// A client that manages topics.
@@ -295,148 +294,5 @@ fn native_headers(section: &[u8]) -> *mut c::rd_kafka_headers_t {
             c::rd_kafka_header_add(headers, name.as_ptr().cast(), name_len, value, value_len);
         }
         headers
-    }
-}
-
-/// Messages taken from a queue at once, at most.
-const TAKE_MAX: usize = 1024;
-
-/// What lies in a partition's queue.
-pub(super) enum Taken<'a> {
-    /// A record.
-    Message {
-        offset: i64,
-        timestamp: i64,
-        key: Option<&'a [u8]>,
-        value: Option<&'a [u8]>,
-        /// Called for each header: name, value.
-        headers: Headers<'a>,
-    },
-    /// The partition ends at this offset.
-    End(i64),
-    /// Reading failed.
-    Error(RDKafkaRespErr, String),
-}
-
-/// A message's headers.
-pub(super) struct Headers<'a>(&'a c::rd_kafka_message_t);
-
-impl Headers<'_> {
-    /// Gives each header; says whether there are any.
-    pub(super) fn each(&self, mut take: impl FnMut(&[u8], Option<&[u8]>)) -> usize {
-        let mut headers = ptr::null_mut();
-        // SAFETY: the message is alive while it is borrowed, and so are its headers, names (ending in zero) and values.
-        unsafe {
-            if c::rd_kafka_message_headers(self.0, &raw mut headers) != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return 0;
-            }
-            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-            let mut count = 0;
-            while c::rd_kafka_header_get_all(headers, count, &raw mut name, &raw mut value, &raw mut size)
-                == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-            {
-                take(CStr::from_ptr(name).to_bytes(), slice(value, size));
-                count += 1;
-            }
-            count
-        }
-    }
-}
-
-/// The queue of one partition of a consumer, cut off from the consumer's own.
-pub(super) struct PartitionQueue {
-    /// Alive as long as the queue.
-    _consumer: Arc<ConsumerClient>,
-    queue: *mut c::rd_kafka_queue_t,
-    messages: Vec<*mut c::rd_kafka_message_t>,
-    /// What the queue's callback is called with.
-    _wake: Arc<Wake>,
-}
-
-// SAFETY: librdkafka's queues may be used from any thread, by one at a time as `&mut self` asks; the messages are empty
-// between calls.
-unsafe impl Send for PartitionQueue {}
-
-impl PartitionQueue {
-    /// Cuts a partition's queue off, before it is assigned. `wake` is woken when something comes into the empty queue.
-    pub(super) fn new(consumer: &Arc<ConsumerClient>, topic: &str, partition: i32, wake: &Arc<Wake>) -> Option<Self> {
-        unsafe extern "C" fn woken(_: *mut c::rd_kafka_t, wake: *mut c_void) {
-            // SAFETY: the pointer is the one given below; the queue that calls holds the Arc that it points into, and
-            // its destructor takes the callback away first.
-            unsafe { (*wake.cast::<Wake>()).wake() }
-        }
-        let topic = CString::new(topic).ok()?;
-        // SAFETY: the client is alive; forwarding to null cuts the queue off; the callback's argument outlives the queue.
-        unsafe {
-            let queue = c::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition);
-            if queue.is_null() {
-                return None;
-            }
-            c::rd_kafka_queue_forward(queue, ptr::null_mut());
-            c::rd_kafka_queue_cb_event_enable(queue, Some(woken), Arc::as_ptr(wake).cast_mut().cast());
-            let (consumer, wake) = (Arc::clone(consumer), Arc::clone(wake));
-            Some(Self { _consumer: consumer, queue, messages: vec![ptr::null_mut(); TAKE_MAX], _wake: wake })
-        }
-    }
-
-    /// Takes what is there, without waiting, and shows it to `each`; says how much it was.
-    pub(super) fn take(&mut self, mut each: impl FnMut(&Taken<'_>)) -> usize {
-        // SAFETY: the buffer has the room that is named; librdkafka fills the first `count` places with messages that
-        // are ours: each is shown once and destroyed once.
-        unsafe {
-            let count = c::rd_kafka_consume_batch_queue(self.queue, 0, self.messages.as_mut_ptr(), self.messages.len());
-            let count = usize::try_from(count).unwrap_or(0);
-            for message in self.messages.iter().take(count) {
-                each(&taken(&**message));
-                c::rd_kafka_message_destroy(*message);
-            }
-            count
-        }
-    }
-}
-
-/// A message as librdkafka shows it.
-///
-/// # Safety
-/// `message` is one that librdkafka handed out and that was not destroyed.
-unsafe fn taken(message: &c::rd_kafka_message_t) -> Taken<'_> {
-    match message.err {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
-            let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-            // SAFETY: the message is alive; its key and payload live as long as it does.
-            let (timestamp, key, value) = unsafe {
-                (
-                    c::rd_kafka_message_timestamp(message, &raw mut kind),
-                    slice(message.key, message.key_len),
-                    slice(message.payload, message.len),
-                )
-            };
-            Taken::Message { offset: message.offset, timestamp, key, value, headers: Headers(message) }
-        }
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Taken::End(message.offset),
-        error => {
-            // SAFETY: the message is alive, and its text is copied.
-            let text = unsafe { CStr::from_ptr(c::rd_kafka_message_errstr(message)).to_string_lossy().into_owned() };
-            Taken::Error(error, text)
-        }
-    }
-}
-
-/// None for null.
-///
-/// # Safety
-/// `data` is null or points to `size` bytes that live for `'a`.
-unsafe fn slice<'a>(data: *const c_void, size: usize) -> Option<&'a [u8]> {
-    // SAFETY: as the caller promises.
-    (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) })
-}
-
-impl Drop for PartitionQueue {
-    fn drop(&mut self) {
-        // SAFETY: made in `new`, destroyed once, the client is still alive; no callback comes afterwards.
-        unsafe {
-            c::rd_kafka_queue_cb_event_enable(self.queue, None, ptr::null_mut());
-            c::rd_kafka_queue_destroy(self.queue);
-        }
     }
 }

@@ -10,10 +10,11 @@ use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::error::KafkaResult;
+use rdkafka::producer::{BaseProducer, Producer};
 use std::ffi::CString;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A client that knows no broker for so long has struck them all out: the next one that it asks tells it of all others, and
@@ -30,6 +31,26 @@ pub(super) struct Living(Mutex<Vec<Entry>>);
 struct Entry {
     client: Handle,
     brokers: Brokers,
+    /// A producer, whose events are to be taken.
+    producer: Option<Weak<BaseProducer<Context>>>,
+}
+
+/// A producer that has no thread of its own. The crate's waits in slices that it rounds down, and spins for the rest: a
+/// hundredth of a core for each producer, whether there is something to do or not.
+pub(super) struct Polled(Arc<BaseProducer<Context>>);
+
+impl Deref for Polled {
+    type Target = BaseProducer<Context>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromClientConfigAndContext<Context> for Polled {
+    fn from_config_and_context(config: &ClientConfig, context: Context) -> KafkaResult<Self> {
+        BaseProducer::from_config_and_context(config, context).map(|producer| Self(Arc::new(producer)))
+    }
 }
 
 /// A client that lives as long as this is borrowed.
@@ -59,13 +80,22 @@ impl Living {
         self.entries().iter().for_each(|entry| act(&entry.client));
     }
 
+    /// Takes up to so many of each producer's events: records that were not delivered, and trouble with brokers. A flush
+    /// does not end before the former are taken.
+    pub(super) fn poll_producers(&self, events: usize) {
+        // While the list is held no client goes, so this is never the last to hold one.
+        for producer in self.entries().iter().filter_map(|entry| entry.producer.as_ref()?.upgrade()) {
+            (0..events).for_each(|_| producer.poll(Duration::ZERO));
+        }
+    }
+
     /// Gives the addresses at which a cluster is found to clients that know no broker any more. One that has just started
     /// names none in its answers, not even itself. librdkafka takes that for the truth, strikes out all that it knew, and
     /// its search for others is ended by the same answer: without this the client would be cut off for ever
     /// (librdkafka's issue 5301).
     pub(super) fn restore_brokers(&self, bootstrap: &CString) {
         let now = Instant::now();
-        for Entry { client, brokers } in self.entries().iter_mut() {
+        for Entry { client, brokers, .. } in self.entries().iter_mut() {
             if brokers.is_to_be_restored(client.knows_brokers(), now) {
                 tracing::debug!("a client that knows no brokers is given them anew");
                 client.add_brokers(bootstrap);
@@ -144,7 +174,7 @@ impl<C: Native + FromClientConfigAndContext<Context>> Kept<C> {
     ) -> Result<Self, TransportError> {
         let client: C = config.create_with_context(Context::default()).map_err(|error| super::refused(&error))?;
         let handle = || Handle(client.native());
-        living.entries().push(Entry { client: handle(), brokers: Brokers::default() });
+        living.entries().push(Entry { client: handle(), brokers: Brokers::default(), producer: client.producer() });
         let place = Place { living: Arc::clone(living), client: handle() };
         if let Some(tokens) = tokens {
             tokens.give(&place.client);
@@ -164,6 +194,11 @@ impl<C> Deref for Kept<C> {
 /// One of the crate's clients. The pointer is good until it is dropped, wherever it is moved.
 pub(super) trait Native {
     fn native(&self) -> *mut c::rd_kafka_t;
+
+    /// Itself, if it is a producer.
+    fn producer(&self) -> Option<Weak<BaseProducer<Context>>> {
+        None
+    }
 }
 
 impl Native for BaseConsumer<Context> {
@@ -172,9 +207,13 @@ impl Native for BaseConsumer<Context> {
     }
 }
 
-impl Native for ThreadedProducer<Context> {
+impl Native for Polled {
     fn native(&self) -> *mut c::rd_kafka_t {
         self.client().native_ptr()
+    }
+
+    fn producer(&self) -> Option<Weak<BaseProducer<Context>>> {
+        Some(Arc::downgrade(&self.0))
     }
 }
 

@@ -90,7 +90,7 @@ impl Link {
 
     /// Serves what comes to clients that nobody reads by, and looks after all.
     pub(super) fn serve(&self) {
-        self.clients.look_after();
+        self.clients.look_after(EVENTS);
         throw_events_away(&self.admin, EVENTS);
         for client in [&self.watcher, &self.reader] {
             for _ in 0..EVENTS {

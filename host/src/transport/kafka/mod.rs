@@ -14,6 +14,7 @@ mod ffi;
 mod ffi_client;
 mod ffi_groups;
 mod ffi_log;
+mod ffi_queue;
 mod ffi_token;
 mod ffi_topics;
 mod groups;

@@ -1,7 +1,8 @@
 //! Reading partitions: from librdkafka's queues into rows' bytes, no object a record.
 
 use super::clients::Clients;
-use super::ffi::{ConsumerClient, PartitionQueue, Taken};
+use super::ffi::ConsumerClient;
+use super::ffi_queue::{Headers, PartitionQueue, Taken};
 use super::offsets::{one, one_at};
 use super::wake::Wake;
 use crate::record::batch::Record;
@@ -34,6 +35,8 @@ struct Stream {
     ended: bool,
     /// Why it cannot be read on, to be told after what came before.
     unread: Option<Unread>,
+    /// Bytes and records that it gave last: the next ones find room for as much.
+    last: (usize, usize),
 }
 
 /// Why a partition cannot be read on.
@@ -91,7 +94,7 @@ impl Reader {
         let list = one_at(partition, from.get()).map_err(|error| Unread::Failed(error.to_string()))?;
         let assigned = self.consumer.incremental_assign(&list);
         assigned.map_err(|error| Unread::Failed(error.to_string()))?;
-        self.streams.insert(partition.clone(), Stream { queue, next: from, ended: false, unread: None });
+        self.streams.insert(partition.clone(), Stream { queue, next: from, ended: false, unread: None, last: (0, 0) });
         Ok(())
     }
 
@@ -118,7 +121,7 @@ impl Stream {
         if let Some(unread) = self.unread.take() {
             return Err(unread);
         }
-        let (mut bytes, mut records) = (Vec::new(), Vec::new());
+        let (mut bytes, mut records) = (Vec::with_capacity(self.last.0), Vec::with_capacity(self.last.1));
         let (mut next, mut ended, mut unread) = (self.next, self.ended, None);
         loop {
             let count = self.queue.take(|taken| match taken {
@@ -139,6 +142,7 @@ impl Stream {
             }
         }
         (self.next, self.ended, self.unread) = (next, ended, unread);
+        self.last = (bytes.len(), records.len());
         Ok(match (records.is_empty(), ended) {
             (false, _) => Fetch::Records(Records { bytes: Arc::new(bytes), records, next }),
             (true, _) if self.unread.is_some() => return self.take(bytes_max),
@@ -175,7 +179,7 @@ fn cell(start: usize, length: usize) -> Cell {
 }
 
 /// Appends headers as they lie in a batch.
-fn put_headers(bytes: &mut Vec<u8>, message: &super::ffi::Headers<'_>) -> Cell {
+fn put_headers(bytes: &mut Vec<u8>, message: &Headers<'_>) -> Cell {
     let mut found: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
     if message.each(|name, value| found.push((name.to_vec(), value.map(<[u8]>::to_vec)))) == 0 {
         return Cell::EMPTY;
