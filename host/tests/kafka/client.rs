@@ -231,6 +231,14 @@ impl Client {
         self.positions(group).find(topic, partition)
     }
 
+    /// How many partitions each member of a group has, of the one topic that they read; nothing while the group forms, or a
+    /// broker that has just started does not know it yet.
+    pub(crate) fn tasks_of_members(&self, group: &str) -> Vec<usize> {
+        let Ok(groups) = self.admin.inner().fetch_group_list(Some(group), ANSWER) else { return Vec::new() };
+        let stable = groups.groups().iter().filter(|group| group.state() == "Stable");
+        stable.flat_map(|group| group.members()).map(|member| partitions_of(member.assignment())).collect()
+    }
+
     /// What asks for a group's offsets, again and again over one connection.
     pub(crate) fn positions(&self, group: &str) -> Positions {
         let [committed, all] = [Isolation::Committed, Isolation::Uncommitted].map(|level| self.consumer(group, level));
@@ -243,6 +251,17 @@ impl Client {
         config.set("group.id", group).set("isolation.level", level).set("enable.partition.eof", "true");
         config.set("enable.auto.commit", "false").set("fetch.wait.max.ms", "50").create().expect("a client")
     }
+}
+
+/// The number of partitions of the first topic of an assignment as Kafka writes it: two bytes of version, four with the
+/// number of topics, the topic's name after two with its length, four with the number of its partitions.
+fn partitions_of(assignment: Option<&[u8]>) -> usize {
+    let number = |at: std::ops::Range<usize>| {
+        let bytes = assignment?.get(at)?;
+        Some(bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
+    };
+    let name = number(6..8).unwrap_or(0);
+    number(8 + name..12 + name).unwrap_or(0)
 }
 
 /// Offsets of a group, by consumers that are no members of it.

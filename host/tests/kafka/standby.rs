@@ -2,7 +2,7 @@
 
 use crate::await_that;
 use crate::broker::Broker;
-use crate::client::{Client, Record};
+use crate::client::{Client, Isolation, Record};
 use crate::host::Host;
 use std::path::Path;
 use std::process::Command;
@@ -68,6 +68,64 @@ fn every_process_has_all_rows_and_goes_on_with_those_of_the_dead() {
     let ended = second.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(rows(two.path()), 800);
+}
+
+/// An app whose tasks three processes share: its manifest.
+fn shared_by_three(app: &str) -> String {
+    MANIFEST.replace("\"standby", &format!("\"{app}"))
+}
+
+/// Records that a process read from changelogs to restore the stores of tasks, as it logged it after its first `from` bytes.
+fn restored(log: &str, from: usize) -> u64 {
+    let told = log[from..].lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let fields = told.map(|line| line["fields"].clone());
+    let done = fields.filter(|fields| fields["message"].as_str().is_some_and(|text| text.ends_with("changelog: done")));
+    done.map(|fields| fields["records"].as_u64().expect("a number")).sum()
+}
+
+/// The group's assignor knows nothing of copies, so copies are where it will put the tasks.
+#[test]
+fn of_three_processes_those_that_have_the_copies_go_on_with_the_tasks_of_the_dead() {
+    const APP: &str = "inherited";
+    const TASKS: i32 = 12;
+    let bootstrap = Broker::shared().bootstrap();
+    let client = Client::to(&bootstrap);
+    let (input, changelog) = (format!("{APP}.in"), format!("{APP}-rows-changelog"));
+    client.create(&input, TASKS, &[]);
+    let places = [place(), place(), place()];
+    let hosts = places.each_ref().map(|at| {
+        std::fs::write(at.path().join("millstream.toml"), shared_by_three(APP)).expect("a manifest");
+        Host::run(at.path(), &bootstrap, &["--config", "host.toml", "--workers", "1"])
+    });
+    let tasks_of_each = |processes: usize| {
+        let tasks = client.tasks_of_members(APP);
+        tasks.len() == processes && tasks.iter().all(|tasks| *tasks == 12 / processes)
+    };
+    await_that("each has four tasks", || tasks_of_each(3));
+    let records = |numbers: std::ops::Range<usize>| -> Vec<Record> {
+        let spread = |mut record: Record| {
+            let number: i32 = String::from_utf8_lossy(record.key.as_deref().expect("a key")).parse().expect("a number");
+            record.partition = number % TASKS;
+            record
+        };
+        numbered(numbers).into_iter().map(spread).collect()
+    };
+    // The second time those that are not to have copies any more have let go of them.
+    let held = || places.iter().map(|at| rows(at.path())).sum::<usize>();
+    client.produce(&input, &records(0..1200));
+    await_that("each row is held by two", || held() >= 2400);
+    let before = held();
+    client.produce(&input, &records(1200..2400));
+    await_that("each row is held by two", || held() == before + 2400);
+    let logged = hosts.each_ref().map(|host| host.log().len());
+    let [first, second, third] = hosts;
+    drop(first);
+    await_that("each has six tasks", || tasks_of_each(2));
+    client.produce(&input, &records(2400..2412));
+    await_that("all go on", || client.read(&changelog, Isolation::Committed).len() == 2412);
+    let inherited: Vec<u64> =
+        [(second, logged[1]), (third, logged[2])].map(|(host, from)| restored(&host.stop().log, from)).to_vec();
+    assert_eq!(inherited, [0, 0], "records that were restored, where copies should have been");
 }
 
 /// Who keeps copies asks the group's coordinator all the time. librdkafka ends the process when one comes back for which a

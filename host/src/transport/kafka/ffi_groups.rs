@@ -12,6 +12,8 @@ use std::time::Duration;
 /// A member of a group.
 #[derive(Debug)]
 pub(super) struct GroupMember {
+    /// The id that the coordinator gave it.
+    pub(super) id: String,
     /// Kafka's `client.id`.
     pub(super) client: String,
     /// From where it is connected.
@@ -84,7 +86,9 @@ unsafe fn member(told: *const c::rd_kafka_MemberDescription_t) -> GroupMember {
             _ => &[],
         };
         let partitions = elements.iter().filter_map(|element| usize::try_from(element.partition).ok()).collect();
-        GroupMember { client: text(c::rd_kafka_MemberDescription_client_id(told)), host, partitions }
+        let (id, client) =
+            (c::rd_kafka_MemberDescription_consumer_id(told), c::rd_kafka_MemberDescription_client_id(told));
+        GroupMember { id: text(id), client: text(client), host, partitions }
     }
 }
 
