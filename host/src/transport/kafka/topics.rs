@@ -46,8 +46,9 @@ impl Link {
         Ok(specs)
     }
 
-    /// Asks the controller, again as long as there is `patience` for it. librdkafka keeps to the one that it heard of, be
-    /// it dead: who it is now is asked first.
+    /// Asks the controller, again as long as there is `patience` for it and the cluster may be changing: it does not answer,
+    /// or the connection to it is lost for good. librdkafka keeps to the one that it heard of, be it dead: who it is now is
+    /// asked first.
     fn ask<T>(
         &self,
         patience: Duration,
@@ -59,9 +60,13 @@ impl Link {
             // A topic that is not there: brokers and controller are told, and no more than that.
             let _ = self.admin.inner().fetch_metadata(Some(NOWHERE), once);
             match call(&options) {
-                Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)) if began.elapsed() < patience => {}
+                // Nothing that is asked here does harm if it is asked twice.
+                Err(KafkaError::AdminOp(error)) if is_passing(error) && began.elapsed() < patience => {
+                    tracing::debug!("the controller is asked again: {error}");
+                }
                 answer => return answer.map_err(|error| retry(&error)),
             }
+            std::thread::sleep(PAUSE.min(patience.saturating_sub(began.elapsed())));
         }
     }
 
