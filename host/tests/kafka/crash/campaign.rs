@@ -70,12 +70,13 @@ fn begin(tally: &Mutex<Tally>, kills: usize, rounds_max: u64) -> Option<u64> {
 fn one(tally: &Mutex<Tally>, round: &mut Round, random: &mut Random) {
     strikes(tally, round, random, Phase::Creation, CREATIONS);
     round.fill();
-    strikes(tally, round, random, Phase::Zombie, ZOMBIES);
-    strikes(tally, round, random, Phase::Handover, HANDOVERS);
-    let mut works = 0;
-    while works < WORKS && round.violations.is_empty() && round.left().text >= LEFT_MIN {
-        strikes(tally, round, random, Phase::Work, 1);
-        works += 1;
+    for (phase, times) in [(Phase::Zombie, ZOMBIES), (Phase::Handover, HANDOVERS), (Phase::Work, WORKS)] {
+        // A zombie that was not killed may have worked to the end.
+        let mut done = 0;
+        while done < times && round.violations.is_empty() && round.left().text >= LEFT_MIN {
+            strikes(tally, round, random, phase, 1);
+            done += 1;
+        }
     }
     for _ in 0..ANY_TIMES {
         let left = round.violations.is_empty() && round.left().all > 0;
