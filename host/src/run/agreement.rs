@@ -225,3 +225,72 @@ fn listed(differences: &[String]) -> String {
     }
     told.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::operator::Stop;
+    use crate::record::TopicPartition;
+    use crate::store::{Db, KeyValueStore, Settings};
+    use crate::task::Task;
+    use crate::topology::OffsetReset;
+    use crate::transport::embedded::EmbeddedLog;
+    use crate::transport::{Alone, Fence, Transport, TransportError};
+    use crate::worker::{FailureLog, Shared, State, Tasks, Worker};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Answers whether the members agree with these, the last one first, and then with yes.
+    struct Doubtful(Vec<TransportError>);
+
+    impl Tasks for Doubtful {
+        fn agree(&mut self) -> Result<(), Stop> {
+            self.0.pop().map_or(Ok(()), |error| Err(error.into()))
+        }
+
+        fn open(&mut self, number: usize, _: Option<&Fence>, _: &mut dyn Transport) -> Result<Task, Stop> {
+            assert!(self.0.is_empty(), "task {number} is opened before it is known that all agree");
+            Err(TransportError::Refused("opened".into()).into())
+        }
+
+        fn copy(&mut self, _: usize) -> Result<Vec<(KeyValueStore, TopicPartition)>, Stop> {
+            Ok(Vec::new())
+        }
+
+        fn is_wanted(&self, _: usize) -> bool {
+            false
+        }
+
+        fn close(&mut self, _: usize) {}
+
+        fn put_off(&mut self, _: usize) {}
+    }
+
+    /// How a worker with one task ends that hears this.
+    fn ends(answers: Vec<TransportError>) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let worker = Worker {
+            number: 0,
+            app: "app".into(),
+            log: Box::new(EmbeddedLog::open(db, false).unwrap()),
+            coordinator: Box::new(Alone::new(vec![0])),
+            maker: Box::new(Doubtful(answers)),
+            commit_interval: Duration::from_millis(100),
+            offset_reset: OffsetReset::Earliest,
+            repartitions: Arc::default(),
+            purge_interval: Duration::from_secs(30),
+            until_end: true,
+            shared: Shared::new(1),
+            failures: FailureLog::default(),
+            state: State::default(),
+        };
+        worker.run().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn whether_all_agree_is_asked_until_it_is_known_and_then_tasks_are_opened() {
+        let doubtful = [TransportError::Retry, TransportError::Aborted, TransportError::InDoubt];
+        assert_eq!(ends(doubtful.map(|error| error("away".into())).into()), "opened");
+        assert_eq!(ends(vec![TransportError::Refused("another topology".into())]), "another topology");
+    }
+}
