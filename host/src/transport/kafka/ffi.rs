@@ -8,6 +8,7 @@
 
 use super::context::Context;
 use super::ffi_client::{Kept, Polled};
+use super::link::NOWHERE;
 use crate::record::headers;
 use crate::transport::Fence;
 use rdkafka::TopicPartitionList;
@@ -18,7 +19,7 @@ use rdkafka::types::RDKafkaRespErr;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A producer whose events are taken a few times a second.
 pub(super) type ProducerClient = Kept<Polled>;
@@ -110,10 +111,14 @@ pub(super) unsafe fn asked<T>(
     }
 }
 
-/// `rd_kafka_init_transactions`.
+/// `rd_kafka_init_transactions`. librdkafka looks for the coordinator as soon as it is called, or, where it is connected to
+/// no broker yet, half a second later: so something is asked first, whose answer means that it is.
 pub(super) fn init_transactions(producer: &ProducerClient, timeout: Duration) -> Result<(), TxnError> {
+    let began = Instant::now();
+    let _ = producer.client().fetch_metadata(Some(NOWHERE), timeout);
+    let rest = milliseconds(timeout.saturating_sub(began.elapsed()));
     // SAFETY: the client is alive while it is borrowed; the error is ours.
-    unsafe { check(c::rd_kafka_init_transactions(producer.client().native_ptr(), milliseconds(timeout))) }
+    unsafe { check(c::rd_kafka_init_transactions(producer.client().native_ptr(), rest)) }
 }
 
 /// `rd_kafka_begin_transaction`.

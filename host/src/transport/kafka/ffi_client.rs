@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "librdkafka's C interface, on clients that others hold")]
 
 use super::context::Context;
+use super::ending;
 use super::ffi_token::Tokens;
 use crate::transport::TransportError;
 use rdkafka::ClientConfig;
@@ -13,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, Producer};
 use std::ffi::CString;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -144,10 +146,13 @@ impl Handle {
 }
 
 /// A client that is among those that live.
-pub(super) struct Kept<C> {
-    // Before the client: it is taken out of the list before it is destroyed.
-    _place: Place,
-    client: C,
+pub(super) struct Kept<C: Send + 'static> {
+    /// None once it is gone: it is taken out of the list before it is destroyed.
+    place: Option<Place>,
+    /// Taken when this is dropped, and only then.
+    client: ManuallyDrop<C>,
+    /// How long its end is waited for.
+    patience: Duration,
 }
 
 /// A client's place in the list.
@@ -162,7 +167,25 @@ impl Drop for Place {
     }
 }
 
-impl<C: Native + FromClientConfigAndContext<Context>> Kept<C> {
+impl<C: Send + 'static> Kept<C> {
+    /// Ends it without waiting for that. Says how many are ending, or do not end.
+    pub(super) fn let_go(mut self) -> usize {
+        self.patience = Duration::ZERO;
+        drop(self);
+        ending::count()
+    }
+}
+
+impl<C: Send + 'static> Drop for Kept<C> {
+    fn drop(&mut self) {
+        drop(self.place.take());
+        // SAFETY: it is taken once, here, and nobody comes after this.
+        let client = unsafe { ManuallyDrop::take(&mut self.client) };
+        ending::end(client, self.patience);
+    }
+}
+
+impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
     /// Makes it, with a token if there are any.
     ///
     /// # Errors
@@ -179,11 +202,11 @@ impl<C: Native + FromClientConfigAndContext<Context>> Kept<C> {
         if let Some(tokens) = tokens {
             tokens.give(&place.client);
         }
-        Ok(Self { _place: place, client })
+        Ok(Self { place: Some(place), client: ManuallyDrop::new(client), patience: ending::END })
     }
 }
 
-impl<C> Deref for Kept<C> {
+impl<C: Send + 'static> Deref for Kept<C> {
     type Target = C;
 
     fn deref(&self) -> &C {

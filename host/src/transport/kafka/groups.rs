@@ -1,6 +1,7 @@
 //! Questions about groups, which their coordinators answer.
 
 use super::clients::Clients;
+use super::ending::ENDING_MAX;
 use super::ffi::ConsumerClient;
 use super::ffi_groups::{self, GroupMember};
 use crate::transport::TransportError;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 /// Asks by a client that answered last time. One that does not is thrown away with what it was asked: in librdkafka 2.12 a
 /// question that waited for its coordinator for longer than `socket.timeout.ms`, a minute by default, ends the process
-/// by a failed assertion when the coordinator comes back.
+/// by a failed assertion when the coordinator comes back. Its end is not waited for, as it may never come.
 pub(super) struct Groups {
     clients: Arc<Clients>,
     /// The app: who asks.
@@ -28,8 +29,15 @@ impl Groups {
         let client = idle().take();
         let name = format!("{}-groups", self.app);
         let client = client.map_or_else(|| self.clients.reader(&name, &self.app, "read_committed"), Ok)?;
-        let members = ffi_groups::members(&client, group, timeout).map_err(TransportError::Retry)?;
-        *idle() = Some(client);
-        Ok(members)
+        match ffi_groups::members(&client, group, timeout) {
+            Ok(members) => {
+                *idle() = Some(client);
+                Ok(members)
+            }
+            Err(_) if client.let_go() > ENDING_MAX => Err(TransportError::Refused(format!(
+                "MS-T022: more than {ENDING_MAX} clients do not end; start the process again"
+            ))),
+            Err(why) => Err(TransportError::Retry(why)),
+        }
     }
 }

@@ -9,6 +9,7 @@ mod appender;
 mod checkpoint;
 mod clients;
 mod context;
+mod ending;
 mod ends;
 mod ffi;
 mod ffi_client;
@@ -32,6 +33,7 @@ mod topics;
 mod transactions;
 mod transport;
 mod wake;
+mod writer;
 
 pub use membership::Membership;
 pub use oauth::TokenSource;

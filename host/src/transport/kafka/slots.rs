@@ -13,7 +13,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// For so long it is known that a dead one's transaction was ended: it would have to come back and die again meanwhile.
 const KNOWN: Duration = Duration::from_secs(5);
 
-/// Ends transactions of the dead, each on a thread of its own: it takes half a second.
+/// Ends transactions of the dead, each on a thread of its own: it takes a few round trips, or as long as brokers are away.
 #[derive(Default)]
 pub(super) struct Slots {
     ended: Arc<Mutex<HashMap<String, State>>>,

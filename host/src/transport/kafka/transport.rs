@@ -1,6 +1,5 @@
 //! The port, on Kafka.
 
-use super::appender::Appender;
 use super::checkpoint;
 use super::ends::Ends;
 use super::ffi::ConsumerClient;
@@ -8,12 +7,10 @@ use super::ffi_topics::TopicId;
 use super::link::{ANSWER, Link, MEMBERS};
 use super::offsets::list;
 use super::reader::{Reader, Unread};
-use super::settings::TRANSACTION_TIMEOUT;
-use super::transactions::Transactions;
+use super::writer::Writer;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, Writes};
 use crate::transport::{Checkpoint, Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
-use rdkafka::consumer::{CommitMode, Consumer};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,9 +20,6 @@ use std::time::{Duration, Instant};
 const MISSING: Duration = Duration::from_secs(30);
 /// How long a worker waits for an answer about a partition at once: its tasks wait meanwhile, and it asks again later.
 const WORKER_ANSWER: Duration = Duration::from_secs(2);
-/// How long a transaction may be open before it is to be committed, lest the brokers abort it.
-const OPEN_MAX: Duration = Duration::from_secs(TRANSACTION_TIMEOUT.as_secs() / 2);
-
 /// A worker's or a tool's connection.
 pub struct KafkaTransport {
     link: Arc<Link>,
@@ -43,14 +37,6 @@ pub struct KafkaTransport {
     missing: HashMap<TopicPartition, Instant>,
 }
 
-/// How records are written.
-enum Writer {
-    /// In transactions.
-    Transactions(Transactions),
-    /// At least once; the member commits the offsets.
-    Plain(Option<Appender>, Option<Arc<ConsumerClient>>),
-}
-
 impl KafkaTransport {
     pub(super) fn tool(link: Arc<Link>, name: String) -> Self {
         Self::new(link, name, Writer::Plain(None, None), None)
@@ -63,12 +49,7 @@ impl KafkaTransport {
         exactly_once: bool,
         member: Arc<ConsumerClient>,
     ) -> Self {
-        let writer = if exactly_once {
-            let (clients, group) = (Arc::clone(&link.clients), link.group.clone());
-            Writer::Transactions(Transactions::new(clients, name.clone(), group))
-        } else {
-            Writer::Plain(None, Some(member))
-        };
+        let writer = if exactly_once { Writer::transactional(&link, &name) } else { Writer::Plain(None, Some(member)) };
         Self::new(link, name, writer, Some(db))
     }
 
@@ -104,29 +85,6 @@ impl KafkaTransport {
         self.reader.as_mut().ok_or_else(|| TransportError::Retry("there is no reader".into()))
     }
 
-    fn commit_offsets(&mut self, transaction: &Transaction) -> Result<(), TransportError> {
-        let offsets = list(&transaction.offsets, if transaction.last { "" } else { &self.name })?;
-        match &mut self.writer {
-            Writer::Transactions(transactions) => {
-                let Some(fence) = &transaction.fence else {
-                    let _ = transactions.abort();
-                    return Err(TransportError::Aborted("there is no membership to commit under".into()));
-                };
-                transactions.commit(offsets, fence)
-            }
-            Writer::Plain(appender, member) => {
-                appender.as_mut().map_or(Ok(()), Appender::flush)?;
-                crate::killpoint::pass("kafka-plain-before-offsets");
-                match member.as_ref().filter(|_| offsets.count() > 0) {
-                    None => Ok(()),
-                    Some(member) => member
-                        .commit(&offsets, CommitMode::Sync)
-                        .map_err(|error| TransportError::InDoubt(error.to_string())),
-                }
-            }
-        }
-    }
-
     /// The open transaction failed: what was written in it is not committed with what follows.
     fn failed<T>(&mut self, error: TransportError) -> Result<T, TransportError> {
         self.ends.lost();
@@ -140,9 +98,8 @@ impl KafkaTransport {
     /// # Errors
     /// `Refused` if so.
     fn give_way(&mut self) -> Result<(), TransportError> {
-        let Writer::Transactions(transactions) = &mut self.writer else { return Ok(()) };
         // What is left in the group of a process that was here before is gone after its session.
-        if !transactions.was_fenced() || self.since.elapsed() / 2 < self.link.clients.settings.session_timeout {
+        if !self.writer.was_fenced() || self.since.elapsed() / 2 < self.link.clients.settings.session_timeout {
             return Ok(());
         }
         let members = self.link.members(&self.link.group, MEMBERS);
@@ -172,17 +129,6 @@ impl KafkaTransport {
             }
         }
         if writes.is_empty() { Ok(()) } else { Ok(db.apply(&writes, false)?) }
-    }
-}
-
-fn appender_of<'a>(
-    appender: &'a mut Option<Appender>,
-    link: &Link,
-    name: &str,
-) -> Result<&'a mut Appender, TransportError> {
-    match appender {
-        Some(appender) => Ok(appender),
-        None => Ok(appender.insert(Appender::new(&link.clients, name)?)),
     }
 }
 
@@ -299,19 +245,12 @@ impl Transport for KafkaTransport {
     }
 
     fn open_max(&self) -> Duration {
-        match &self.writer {
-            Writer::Transactions(_) => OPEN_MAX,
-            Writer::Plain(..) => Duration::MAX,
-        }
+        self.writer.open_max()
     }
 
     fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
         for (partition, batch) in outputs {
-            let produced = match &mut self.writer {
-                Writer::Transactions(transactions) => transactions.produce(&partition, batch),
-                Writer::Plain(appender, _) => appender_of(appender, &self.link, &self.name)
-                    .and_then(|appender| appender.produce(&partition, batch)),
-            };
+            let produced = self.writer.produce((&self.link, &self.name), &partition, batch);
             let count = produced.or_else(|error| self.failed(error))?;
             self.ends.wrote(&partition, count);
         }
@@ -320,10 +259,7 @@ impl Transport for KafkaTransport {
 
     fn abort(&mut self) -> Result<(), TransportError> {
         self.ends.lost();
-        match &mut self.writer {
-            Writer::Transactions(transactions) => transactions.abort(),
-            Writer::Plain(..) => Ok(()),
-        }
+        self.writer.abort()
     }
 
     fn release(&mut self, partition: &TopicPartition) {
@@ -349,9 +285,10 @@ impl Transport for KafkaTransport {
             if crate::fault::is("state-before-commit") {
                 self.apply(transaction)?;
             }
-            let committed = self.commit_offsets(transaction);
+            let offsets = list(&transaction.offsets, if transaction.last { "" } else { &self.name });
+            let committed = offsets.and_then(|offsets| self.writer.commit(offsets, transaction.fence.as_ref()));
             committed.or_else(|error| self.failed(error))?;
-            self.ends.committed(matches!(self.writer, Writer::Transactions(_)));
+            self.ends.committed(self.writer.is_transactional());
             self.link.commits.fetch_add(1, Ordering::SeqCst);
         }
         crate::killpoint::pass("kafka-before-state");
