@@ -168,11 +168,11 @@ impl Drop for Place {
 }
 
 impl<C: Send + 'static> Kept<C> {
-    /// Ends it without waiting for that. Says how many are ending, or do not end.
+    /// Ends it without waiting for that. Says how many before it do not end.
     pub(super) fn let_go(mut self) -> usize {
         self.patience = Duration::ZERO;
         drop(self);
-        ending::count()
+        ending::not_ended_within(ending::END)
     }
 }
 

@@ -121,7 +121,9 @@ impl Stream {
         if let Some(unread) = self.unread.take() {
             return Err(unread);
         }
-        let (mut bytes, mut records) = (Vec::with_capacity(self.last.0), Vec::with_capacity(self.last.1));
+        // A single large record is no measure for what comes.
+        let room = (self.last.0.min(bytes_max.saturating_mul(2)), self.last.1);
+        let (mut bytes, mut records) = (Vec::with_capacity(room.0), Vec::with_capacity(room.1));
         let (mut next, mut ended, mut unread) = (self.next, self.ended, None);
         loop {
             let count = self.queue.take(|taken| match taken {
