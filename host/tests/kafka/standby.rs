@@ -22,10 +22,11 @@ const PARTITIONS: i32 = 4;
 const QUESTIONS: &str = "[transport.kafka.properties]\n\"socket.timeout.ms\" = 1000\n";
 const OUTAGE: Duration = Duration::from_secs(6);
 
-/// A process's directory.
-fn place() -> tempfile::TempDir {
+/// A process's directory, for the app of the manifest under this name.
+fn place(app: &str) -> tempfile::TempDir {
     let at = tempfile::tempdir().expect("a directory");
-    std::fs::write(at.path().join("millstream.toml"), MANIFEST).expect("a manifest");
+    let manifest = MANIFEST.replace("\"standby", &format!("\"{app}"));
+    std::fs::write(at.path().join("millstream.toml"), manifest).expect("a manifest");
     std::fs::write(at.path().join("host.toml"), CONFIG).expect("a configuration");
     at
 }
@@ -37,10 +38,11 @@ fn rows(at: &Path) -> usize {
     String::from_utf8_lossy(&found.stdout).lines().count()
 }
 
-fn numbered(numbers: std::ops::Range<usize>) -> Vec<Record> {
+/// Records whose keys go round the partitions.
+fn numbered(numbers: std::ops::Range<usize>, partitions: i32) -> Vec<Record> {
     let text = |number: usize| Some(number.to_string().into_bytes());
     #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a partition")]
-    let partition = |number: usize| (number % PARTITIONS as usize) as i32;
+    let partition = |number: usize| (number % partitions as usize) as i32;
     let record = |number: usize| Record {
         partition: partition(number),
         key: text(number),
@@ -56,23 +58,18 @@ fn every_process_has_all_rows_and_goes_on_with_those_of_the_dead() {
     let bootstrap = Broker::shared().bootstrap();
     let client = Client::to(&bootstrap);
     client.create("standby.in", PARTITIONS, &[]);
-    client.produce("standby.in", &numbered(0..400));
-    let (one, two) = (place(), place());
+    client.produce("standby.in", &numbered(0..400, PARTITIONS));
+    let (one, two) = (place("standby"), place("standby"));
     let run = |at: &Path| Host::run(at, &bootstrap, &["--config", "host.toml"]);
     let (first, second) = (run(one.path()), run(two.path()));
     // Each works on half of the tasks and has a copy of the other half.
     await_that("both have all rows", || rows(one.path()) == 400 && rows(two.path()) == 400);
     drop(first);
-    client.produce("standby.in", &numbered(400..800));
+    client.produce("standby.in", &numbered(400..800, PARTITIONS));
     await_that("the other one works on all of it", || rows(two.path()) == 800);
     let ended = second.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(rows(two.path()), 800);
-}
-
-/// An app whose tasks three processes share: its manifest.
-fn shared_by_three(app: &str) -> String {
-    MANIFEST.replace("\"standby", &format!("\"{app}"))
 }
 
 /// Records that a process read from changelogs to restore the stores of tasks, as it logged it after its first `from` bytes.
@@ -92,39 +89,28 @@ fn of_three_processes_those_that_have_the_copies_go_on_with_the_tasks_of_the_dea
     let client = Client::to(&bootstrap);
     let (input, changelog) = (format!("{APP}.in"), format!("{APP}-rows-changelog"));
     client.create(&input, TASKS, &[]);
-    let places = [place(), place(), place()];
-    let hosts = places.each_ref().map(|at| {
-        std::fs::write(at.path().join("millstream.toml"), shared_by_three(APP)).expect("a manifest");
-        Host::run(at.path(), &bootstrap, &["--config", "host.toml", "--workers", "1"])
-    });
+    let places = [APP; 3].map(place);
+    let run = |at: &tempfile::TempDir| Host::run(at.path(), &bootstrap, &["--config", "host.toml", "--workers", "1"]);
+    let hosts = places.each_ref().map(run);
     let tasks_of_each = |processes: usize| {
         let tasks = client.tasks_of_members(APP);
         tasks.len() == processes && tasks.iter().all(|tasks| *tasks == 12 / processes)
     };
     await_that("each has four tasks", || tasks_of_each(3));
-    let records = |numbers: std::ops::Range<usize>| -> Vec<Record> {
-        let spread = |mut record: Record| {
-            let number: i32 = String::from_utf8_lossy(record.key.as_deref().expect("a key")).parse().expect("a number");
-            record.partition = number % TASKS;
-            record
-        };
-        numbered(numbers).into_iter().map(spread).collect()
-    };
     // The second time those that are not to have copies any more have let go of them.
     let held = || places.iter().map(|at| rows(at.path())).sum::<usize>();
-    client.produce(&input, &records(0..1200));
+    client.produce(&input, &numbered(0..1200, TASKS));
     await_that("each row is held by two", || held() >= 2400);
     let before = held();
-    client.produce(&input, &records(1200..2400));
+    client.produce(&input, &numbered(1200..2400, TASKS));
     await_that("each row is held by two", || held() == before + 2400);
     let logged = hosts.each_ref().map(|host| host.log().len());
     let [first, second, third] = hosts;
     drop(first);
     await_that("each has six tasks", || tasks_of_each(2));
-    client.produce(&input, &records(2400..2412));
+    client.produce(&input, &numbered(2400..2412, TASKS));
     await_that("all go on", || client.read(&changelog, Isolation::Committed).len() == 2412);
-    let inherited: Vec<u64> =
-        [(second, logged[1]), (third, logged[2])].map(|(host, from)| restored(&host.stop().log, from)).to_vec();
+    let inherited = [(second, logged[1]), (third, logged[2])].map(|(host, from)| restored(&host.stop().log, from));
     assert_eq!(inherited, [0, 0], "records that were restored, where copies should have been");
 }
 
@@ -136,8 +122,8 @@ fn a_coordinator_that_is_away_for_longer_than_questions_wait_ends_nobody() {
     let bootstrap = broker.bootstrap();
     let client = Client::to(&bootstrap);
     client.create("standby.in", PARTITIONS, &[]);
-    client.produce("standby.in", &numbered(0..4));
-    let at = place();
+    client.produce("standby.in", &numbered(0..4, PARTITIONS));
+    let at = place("standby");
     std::fs::write(at.path().join("host.toml"), format!("{CONFIG}{QUESTIONS}")).expect("a configuration");
     let host = Host::run(at.path(), &bootstrap, &["--config", "host.toml"]);
     await_that("it runs", || rows(at.path()) == 4);
@@ -145,7 +131,7 @@ fn a_coordinator_that_is_away_for_longer_than_questions_wait_ends_nobody() {
     // The time is the fault itself; nothing waits for anything here.
     std::thread::sleep(OUTAGE);
     broker.resume(1);
-    client.produce("standby.in", &numbered(4..8));
+    client.produce("standby.in", &numbered(4..8, PARTITIONS));
     await_that("it goes on", || rows(at.path()) == 8);
     assert_eq!(host.stop().code, Some(0));
 }

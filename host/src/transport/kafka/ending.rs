@@ -25,13 +25,16 @@ pub(super) fn end<C: Send + 'static>(client: C, patience: Duration) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     ending().push((number, Instant::now()));
     let (tell, ended) = channel();
+    let strike_out = move || ending().retain(|(other, _)| *other != number);
     let end = move || {
         drop(client);
-        ending().retain(|(other, _)| *other != number);
+        strike_out();
         let _ = tell.send(());
     };
-    // Where there is no thread to be had the client is ended here, and stays in the list.
-    let _ = std::thread::Builder::new().name("client-end".into()).spawn(end);
+    if std::thread::Builder::new().name("client-end".into()).spawn(end).is_err() {
+        // There is no thread to be had: the client was ended here.
+        strike_out();
+    }
     if !patience.is_zero() && ended.recv_timeout(patience).is_err() {
         tracing::debug!("a client does not end within {} s, and is left behind", patience.as_secs());
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 const MISSING: Duration = Duration::from_secs(30);
 /// How long a worker waits for an answer about a partition at once: its tasks wait meanwhile, and it asks again later.
 const WORKER_ANSWER: Duration = Duration::from_secs(2);
+
 /// A worker's or a tool's connection.
 pub struct KafkaTransport {
     link: Arc<Link>,
