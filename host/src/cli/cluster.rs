@@ -73,6 +73,7 @@ fn settings(kafka: Kafka) -> Result<Settings, Error> {
         }),
         session_timeout: kafka.session_timeout,
         standby: usize::from(kafka.standby),
+        acceptable_recovery_lag: kafka.acceptable_recovery_lag,
         replication: kafka.replication_factor.map(i32::from),
     })
 }

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Standby copies of a store at most: each costs a process its disk and the brokers a reader, and more than two have
 /// never saved anybody.
 const STANDBY_MAX: u16 = 8;
+/// Records by which copies may be behind of a process that takes tasks over: restored in less than a second. Kafka
+/// Streams' default (`acceptable.recovery.lag`).
+const ACCEPTABLE_RECOVERY_LAG: u64 = 10_000;
 /// A member that is not heard of for so long is taken for lost: short enough that its tasks do not lie idle for long, and
 /// several times what a pause of a busy machine lasts.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,8 +25,17 @@ const SESSION_TIMEOUT_MAX: Duration = Duration::from_hours(1);
 /// Longest name of an instance, bytes: it becomes a part of other names that Kafka bounds at some 32,000 and people read.
 const INSTANCE_BYTES_MAX: usize = 100;
 
-pub(super) const KEYS: [&str; 8] =
-    ["bootstrap", "standby", "replication-factor", "session-timeout", "instance", "tls", "sasl", "properties"];
+pub(super) const KEYS: [&str; 9] = [
+    "bootstrap",
+    "standby",
+    "acceptable-recovery-lag",
+    "replication-factor",
+    "session-timeout",
+    "instance",
+    "tls",
+    "sasl",
+    "properties",
+];
 
 /// How to reach Kafka and what to ask of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +44,8 @@ pub struct Kafka {
     pub bootstrap: Option<String>,
     /// Copies of every store that other processes keep warm.
     pub standby: u16,
+    /// Records by which copies may be behind of a process that comes to a group at work, before it takes tasks over.
+    pub acceptable_recovery_lag: u64,
     /// Copies of the topics that the app makes; none: as many as the broker makes unasked.
     pub replication_factor: Option<i16>,
     /// How long a member may be silent before its tasks go to others.
@@ -61,6 +75,7 @@ impl Default for Kafka {
         Self {
             bootstrap: None,
             standby: 0,
+            acceptable_recovery_lag: ACCEPTABLE_RECOVERY_LAG,
             replication_factor: None,
             session_timeout: SESSION_TIMEOUT,
             instance: None,
@@ -107,6 +122,10 @@ impl Kafka {
             "standby" => {
                 let count = number.and_then(|count| u16::try_from(count).ok()).filter(|count| *count <= STANDBY_MAX);
                 put(&mut self.standby, count, field, "a number from 0 to 8", problems);
+            }
+            "acceptable-recovery-lag" => {
+                let records = number.and_then(|number| u64::try_from(number).ok());
+                put(&mut self.acceptable_recovery_lag, records, field, "a number of records such as 10000", problems);
             }
             "replication-factor" => {
                 let factor = number.and_then(|factor| i16::try_from(factor).ok());

@@ -5,7 +5,7 @@ use super::{App, RunError, access, upkeep};
 use crate::record::Topic;
 use crate::store::{Db, Family, Writes};
 use crate::transport::embedded::EmbeddedLog;
-use crate::transport::kafka::{Kafka, Settings};
+use crate::transport::kafka::{Kafka, Settings, Work};
 use crate::transport::socket::Server;
 use crate::transport::{Admin, Alone, Coordinator, Transport};
 use std::hash::{BuildHasher, RandomState};
@@ -60,8 +60,6 @@ impl Host {
     /// # Errors
     /// If no broker answers.
     pub fn cluster(settings: Settings, app: &str) -> Result<Box<dyn Admin>, RunError> {
-        // Nobody who only looks in keeps copies.
-        let settings = Settings { standby: 0, ..settings };
         Ok(Box::new(Kafka::connect(settings, app, "cli", upkeep::now)?.tool()))
     }
 
@@ -101,18 +99,21 @@ impl Host {
             .ok()
     }
 
-    /// What worker `number` of `workers` works with, where there are so many tasks.
-    pub(super) fn equip(&self, app: &App, number: usize, workers: usize, tasks: usize) -> Result<Equipment, RunError> {
+    /// What each of so many workers works with, where there are so many tasks.
+    pub(super) fn equip(&self, app: &App, workers: usize, tasks: usize) -> Result<Vec<Equipment>, RunError> {
         match &self.carrier {
             Carrier::Embedded(log) => {
-                let own = (0..tasks).filter(|task| task % workers == number).collect();
-                Ok((Box::new(log.clone()), Box::new(Alone::new(own))))
+                let own = |number| Alone::new((0..tasks).filter(|task| task % workers == number).collect());
+                let equip = |number| -> Equipment { (Box::new(log.clone()), Box::new(own(number))) };
+                Ok((0..workers).map(equip).collect())
             }
             Carrier::Kafka(kafka) => {
                 let exactly_once = app.manifest.settings.exactly_once;
-                let (transport, membership) =
-                    kafka.worker((number, workers), self.db.clone(), &app.task_topic(), exactly_once)?;
-                Ok((Box::new(transport), Box::new(Numbered { membership, tasks })))
+                let work = Work { workers, tasks: app.task_topic(), restores: app.restores(), exactly_once };
+                let equip = |(transport, membership)| -> Equipment {
+                    (Box::new(transport), Box::new(Numbered { membership, tasks }))
+                };
+                Ok(kafka.workers(&work, &self.db)?.into_iter().map(equip).collect())
             }
         }
     }
@@ -122,6 +123,11 @@ impl App {
     /// The topic by which the processes of the app share its tasks.
     pub(super) fn task_topic(&self) -> Topic {
         Topic::new(&format!("{}-tasks", self.manifest.app))
+    }
+
+    /// Whether a task has a store that is restored from a changelog.
+    fn restores(&self) -> bool {
+        self.blueprint.plan.subtopologies.iter().flat_map(|part| &part.stores).any(|store| store.changelog)
     }
 }
 

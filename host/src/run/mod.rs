@@ -176,9 +176,8 @@ impl App {
         let (repartitions, claims) = (Arc::new(self.repartitions()), Arc::<Mutex<Claims>>::default());
         let shared_app = Arc::new(self.clone());
         let settings = &self.manifest.settings;
-        let equipment = (0..workers).map(|number| host.equip(self, number, workers, ids.len()));
         // All of it before the first thread begins: none is left alone where another's fails.
-        let equipment: Vec<_> = equipment.collect::<Result<_, _>>()?;
+        let equipment = host.equip(self, workers, ids.len())?;
         let mut threads = Vec::new();
         for (number, (log, coordinator)) in equipment.into_iter().enumerate() {
             let (app, ids, claims) = (Arc::clone(&shared_app), Arc::clone(&ids), Arc::clone(&claims));

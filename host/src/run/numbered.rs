@@ -30,6 +30,14 @@ impl Coordinator for Numbered {
         self.membership.standbys()
     }
 
+    fn waits_for_copies(&self) -> bool {
+        self.membership.waits_for_copies()
+    }
+
+    fn tell_behind(&mut self, records: u64) {
+        self.membership.tell_behind(records);
+    }
+
     fn is_settled(&mut self, own: &[usize]) -> bool {
         self.membership.is_settled(own, self.tasks)
     }

@@ -144,6 +144,11 @@ impl Restore {
         &self.changelog
     }
 
+    /// The next offset of the changelog that is read.
+    pub const fn position(&self) -> Offset {
+        self.position
+    }
+
     /// Whether the state is written, instead of the changelog.
     pub fn is_replay(&self) -> bool {
         self.course == Course::Replay

@@ -64,6 +64,15 @@ pub trait Coordinator: Send {
         None
     }
 
+    /// Whether the worker becomes a member only when its copies are nearly up to date: by how many records they are not it
+    /// says by [`Coordinator::tell_behind`].
+    fn waits_for_copies(&self) -> bool {
+        false
+    }
+
+    /// The worst of the worker's copies is so many records behind its changelogs.
+    fn tell_behind(&mut self, _records: u64) {}
+
     /// Whether every task is somebody's at the moment, and this worker's are `own`. While tasks are on their way from one
     /// member to another nobody works on them, and who waits for the end of the input must not take that for it.
     fn is_settled(&mut self, _own: &[usize]) -> bool {

@@ -30,7 +30,9 @@ impl Worker {
 
     /// Whether the group's members do the same work. Until that is known no task and no copy is opened.
     pub(super) fn agrees(&mut self) -> Result<bool, Stop> {
-        if self.state.agreed || !self.state.joined || self.state.asking.lasts() {
+        // Who makes copies before it joins asks, too.
+        let asks = self.state.joined || self.coordinator.waits_for_copies();
+        if self.state.agreed || !asks || self.state.asking.lasts() {
             return Ok(self.state.agreed);
         }
         if self.log.sends_early() {

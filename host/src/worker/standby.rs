@@ -5,13 +5,16 @@ use super::Worker;
 use super::coming::forget_false_copy;
 use super::pause::{OPENING, Pause};
 use crate::operator::Stop;
-use crate::record::TopicPartition;
+use crate::record::{Offset, TopicPartition};
 use crate::store::KeyValueStore;
 use crate::task::{Need, Restore};
 use crate::transport::{Transport, TransportError};
+use std::time::{Duration, Instant};
 
 /// Bytes of a changelog that are read and written into a copy at once: little enough that the tasks at work do not wait.
 const COPY_BYTES: usize = 1 << 20;
+/// Time after which the end of a changelog is asked for again: a question to the cluster, for each copy.
+const END_IS_KNOWN: Duration = Duration::from_secs(1);
 
 /// A copy of a task's stores.
 pub(super) struct Standby {
@@ -27,6 +30,8 @@ struct Copy {
     changelog: TopicPartition,
     /// None until the changelog was looked at.
     restore: Option<Restore>,
+    /// Where the changelog ended, and when that was.
+    end: Option<(Offset, Instant)>,
 }
 
 impl Worker {
@@ -47,6 +52,16 @@ impl Worker {
                 pause: Pause::default(),
             }));
         }
+        let progressed = self.bring_on_copies()?;
+        if self.coordinator.waits_for_copies()
+            && let Some(records) = self.copies_are_behind()?
+        {
+            self.coordinator.tell_behind(records);
+        }
+        Ok(progressed)
+    }
+
+    fn bring_on_copies(&mut self) -> Result<bool, Stop> {
         if self.state.standbys.is_empty() {
             return Ok(false);
         }
@@ -68,6 +83,20 @@ impl Worker {
             }
         }
         Ok(progressed)
+    }
+
+    /// By how many records the worst copy is behind; none while that is not known of all.
+    fn copies_are_behind(&mut self) -> Result<Option<u64>, Stop> {
+        let Self { state, log, .. } = self;
+        let mut worst = 0;
+        for standby in &mut state.standbys {
+            match standby.behind(log.as_mut()) {
+                Ok(Some(records)) => worst = records.max(worst),
+                Ok(None) | Err(Stop::Transport(TransportError::Retry(_))) => return Ok(None),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(Some(worst))
     }
 
     /// Closes the copies of these tasks.
@@ -92,7 +121,7 @@ impl Worker {
             Some(stores) => stores,
             None => {
                 let opened = maker.copy(*number)?.into_iter();
-                let copy = |(store, changelog)| Copy { store, changelog, restore: None };
+                let copy = |(store, changelog)| Copy { store, changelog, restore: None, end: None };
                 stores.insert(opened.map(copy).collect())
             }
         };
@@ -114,10 +143,38 @@ impl Worker {
     }
 }
 
+impl Standby {
+    /// By how many records it is behind; none if that is not known.
+    fn behind(&mut self, log: &mut dyn Transport) -> Result<Option<u64>, Stop> {
+        let Some(stores) = self.stores.as_mut().filter(|_| !self.pause.lasts()) else { return Ok(None) };
+        let mut sum = 0_u64;
+        for copy in stores {
+            sum = sum.saturating_add(copy.behind(log)?);
+        }
+        Ok(Some(sum))
+    }
+}
+
 impl Copy {
+    /// By how many records it is behind, as far as is known where the changelog ends.
+    fn behind(&mut self, log: &mut dyn Transport) -> Result<u64, Stop> {
+        // Where nothing can be copied nothing is behind.
+        let Some(position) = self.restore.as_ref().map(Restore::position) else { return Ok(0) };
+        let end = match self.end {
+            Some((end, asked)) if position < end || asked.elapsed() < END_IS_KNOWN => end,
+            _ => {
+                let end = log.bounds(&self.changelog)?.1;
+                self.end = Some((end, Instant::now()));
+                end
+            }
+        };
+        Ok(u64::try_from(end.get() - position.get()).unwrap_or(0))
+    }
+
     fn follow(&mut self, app: &str, log: &mut dyn Transport) -> Result<bool, Stop> {
         if self.restore.is_none() {
             let bounds = log.bounds(&self.changelog)?;
+            self.end = Some((bounds.1, Instant::now()));
             forget_false_copy(&mut self.store, &self.changelog, log)?;
             if Restore::is_ahead(&self.store, bounds.1)? {
                 let what = format!("{} ends at {}, before its copy", self.changelog, bounds.1);

@@ -114,6 +114,48 @@ fn of_three_processes_those_that_have_the_copies_go_on_with_the_tasks_of_the_dea
     assert_eq!(inherited, [0, 0], "records that were restored, where copies should have been");
 }
 
+/// Tasks would stand still while whoever gets them restores their stores.
+#[test]
+fn who_comes_to_a_group_at_work_has_copies_before_it_takes_tasks() {
+    const APP: &str = "warm";
+    const TASKS: i32 = 12;
+    let bootstrap = Broker::shared().bootstrap();
+    let client = Client::to(&bootstrap);
+    let (input, changelog) = (format!("{APP}.in"), format!("{APP}-rows-changelog"));
+    client.create(&input, TASKS, &[]);
+    let run = || {
+        let at = place(APP);
+        let config = "[transport.kafka]\nacceptable-recovery-lag = 0\n";
+        std::fs::write(at.path().join("host.toml"), config).expect("a configuration");
+        let host = Host::run(at.path(), &bootstrap, &["--config", "host.toml", "--workers", "2"]);
+        (host, at)
+    };
+    let mut produced = 0;
+    let mut all_go_on = |more: usize| {
+        client.produce(&input, &numbered(produced..produced + more, TASKS));
+        produced += more;
+        await_that("all goes on", || client.read(&changelog, Isolation::Committed).len() == produced);
+    };
+    let shared_by = |processes: usize| {
+        await_that("the tasks are shared", || {
+            let tasks = client.tasks_of_members(APP);
+            tasks.len() == 2 * processes && tasks.iter().all(|tasks| *tasks == 6 / processes)
+        });
+    };
+    let first = run();
+    shared_by(1);
+    all_go_on(1200);
+    let second = run();
+    shared_by(2);
+    all_go_on(12);
+    let third = run();
+    shared_by(3);
+    all_go_on(12);
+    // Before any of them ends and leaves its tasks to others.
+    let restored = [&first, &second, &third].map(|(host, _at)| restored(&host.log(), 0));
+    assert_eq!(restored, [0; 3], "records that were restored, where copies should have been");
+}
+
 /// Who keeps copies asks the group's coordinator all the time. librdkafka ends the process when one comes back for which a
 /// question waited too long.
 #[test]

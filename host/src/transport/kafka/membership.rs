@@ -26,29 +26,55 @@ pub struct Membership {
     name: String,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
+    /// None where no task has anything to copy.
     copies: Option<Copies>,
+    /// What is subscribed to, until it is.
+    waits_for: Option<Topic>,
 }
 
 /// The copies of tasks that a worker keeps.
-struct Copies {
+pub(super) struct Copies {
     placement: Arc<Placement>,
-    /// Which worker it is, of how many: those of a process share its copies.
+    /// Which of the process's workers it is: they share its copies.
     worker: usize,
-    workers: usize,
     /// What it was told last.
     told: Vec<usize>,
 }
 
+impl Copies {
+    /// Worker `worker`'s share.
+    pub(super) const fn new(placement: Arc<Placement>, worker: usize) -> Self {
+        Self { placement, worker, told: Vec::new() }
+    }
+}
+
 impl Membership {
-    /// Joins the app's group as `name`.
+    /// Will join the app's group as `name`: when it has the copies that it is to have before.
     ///
     /// # Errors
     /// If the settings are refused.
-    pub(super) fn join(link: &Arc<Link>, name: &str, tasks: &Topic) -> Result<Self, TransportError> {
-        let consumer = link.clients.member(name, &link.group)?;
-        consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
-        let (consumer, link) = (Arc::new(consumer), Arc::clone(link));
-        Ok(Self { consumer, link, name: name.to_owned(), current: None, copies: None })
+    pub(super) fn new(
+        link: &Arc<Link>,
+        name: &str,
+        tasks: &Topic,
+        copies: Option<Copies>,
+    ) -> Result<Self, TransportError> {
+        let consumer = Arc::new(link.clients.member(name, &link.group)?);
+        let (link, name, waits_for) = (Arc::clone(link), name.to_owned(), Some(tasks.clone()));
+        let mut membership = Self { consumer, link, name, current: None, copies, waits_for };
+        membership.join()?;
+        Ok(membership)
+    }
+
+    /// Joins the group, if it is time. Says whether the worker is a member, or becomes one.
+    fn join(&mut self) -> Result<bool, TransportError> {
+        let Some(tasks) = &self.waits_for else { return Ok(true) };
+        if self.copies.as_ref().is_some_and(|copies| !copies.placement.has_entered()) {
+            return Ok(false);
+        }
+        self.consumer.subscribe(&[tasks.as_str()]).map_err(|error| super::refused(&error))?;
+        self.waits_for = None;
+        Ok(true)
     }
 
     /// Whether each of so many tasks is some member's, and this one's are `own`, as the group's coordinator sees it. While
@@ -59,11 +85,6 @@ impl Membership {
         let had: BTreeSet<usize> = members.iter().flat_map(|member| -> BTreeSet<usize> { of(member) }).collect();
         let own: BTreeSet<usize> = own.iter().copied().collect();
         had.len() == tasks && members.iter().any(|member| member.client == self.name && of(member) == own)
-    }
-
-    /// Has the worker keep its share of the process's copies.
-    pub(super) fn keep(&mut self, placement: Arc<Placement>, worker: usize, workers: usize) {
-        self.copies = Some(Copies { placement, worker, workers, told: Vec::new() });
     }
 
     /// The client, to commit offsets by where there are no transactions.
@@ -110,6 +131,9 @@ impl Drop for Membership {
 
 impl Coordinator for Membership {
     fn poll(&mut self) -> Result<Option<Change>, TransportError> {
+        if !self.join()? {
+            return Ok(None);
+        }
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
         match self.consumer.poll(Duration::ZERO) {
@@ -144,14 +168,23 @@ impl Coordinator for Membership {
     }
 
     fn standbys(&mut self) -> Option<Vec<usize>> {
-        let Copies { placement, worker, workers, told } = self.copies.as_mut()?;
-        let mut tasks = placement.tasks();
-        tasks.retain(|task| task % *workers == *worker);
+        let Copies { placement, worker, told } = self.copies.as_mut()?;
+        let tasks = placement.tasks_of(*worker);
         if tasks == *told {
             return None;
         }
         told.clone_from(&tasks);
         Some(tasks)
+    }
+
+    fn waits_for_copies(&self) -> bool {
+        self.waits_for.is_some()
+    }
+
+    fn tell_behind(&mut self, records: u64) {
+        if let Some(Copies { placement, worker, told }) = &self.copies {
+            placement.tell(*worker, told, records);
+        }
     }
 
     fn leave(&mut self) {

@@ -11,6 +11,7 @@ mod clients;
 mod context;
 mod ending;
 mod ends;
+mod entrance;
 mod ffi;
 mod ffi_client;
 mod ffi_groups;
@@ -29,6 +30,7 @@ mod placement;
 mod reader;
 mod settings;
 mod slots;
+mod sticky;
 mod topics;
 mod transactions;
 mod transport;
@@ -45,7 +47,8 @@ use crate::record::{Timestamp, Topic, TopicPartition};
 use crate::store::Db;
 use ffi_groups::GroupMember;
 use link::{ANSWER, Link};
-use placement::Placement;
+use membership::Copies;
+use placement::{Placement, Process};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +62,19 @@ pub struct Kafka {
     link: Arc<Link>,
     /// What tells this process's members and transactions from others': kept with its data.
     instance: String,
-    placement: Option<Arc<Placement>>,
+}
+
+/// What an app's workers work with, and on what.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// How many workers there are.
+    pub workers: usize,
+    /// The topic by which tasks are shared.
+    pub tasks: Topic,
+    /// Whether any task has a store that is restored from a changelog.
+    pub restores: bool,
+    /// Whether outputs, offsets and changelogs are one transaction.
+    pub exactly_once: bool,
 }
 
 impl Kafka {
@@ -86,9 +101,7 @@ impl Kafka {
             }
         });
         serve.map_err(|error| TransportError::Retry(error.to_string()))?;
-        let copies = Some(link.clients.settings.standby).filter(|copies| *copies > 0);
-        let placement = copies.map(|copies| Placement::follow(&link, instance, copies));
-        Ok(Self { link, instance: instance.into(), placement })
+        Ok(Self { link, instance: instance.into() })
     }
 
     /// The transport of a tool: it reads, and appends outside of transactions.
@@ -123,24 +136,29 @@ impl Kafka {
         self.link.widen_topic(topic, partitions)
     }
 
-    /// What worker `number` of `workers` works with: its transport, whose transactions change the state in `db`, and its membership.
+    /// What each worker works with: its transport, whose transactions change the state in `db`, and its membership.
     ///
     /// # Errors
     /// If the settings are refused.
-    pub fn worker(
-        &self,
-        (number, workers): (usize, usize),
-        db: Db,
-        tasks: &Topic,
-        exactly_once: bool,
-    ) -> Result<(KafkaTransport, Membership), TransportError> {
-        let name = format!("{}-{}-{number}", self.link.group, self.instance);
-        let mut membership = Membership::join(&self.link, &name, tasks)?;
-        if let Some(placement) = &self.placement {
-            membership.keep(Arc::clone(placement), number, workers);
-        }
-        let transport = KafkaTransport::worker(Arc::clone(&self.link), name, db, exactly_once, membership.client());
-        Ok((transport, membership))
+    pub fn workers(&self, work: &Work, db: &Db) -> Result<Vec<(KafkaTransport, Membership)>, TransportError> {
+        let placement = work.restores.then(|| self.place_copies(work.workers));
+        let worker = |number| {
+            let name = format!("{}-{}-{number}", self.link.group, self.instance);
+            let copies = placement.as_ref().map(|placement| Copies::new(Arc::clone(placement), number));
+            let membership = Membership::new(&self.link, &name, &work.tasks, copies)?;
+            let (link, client) = (Arc::clone(&self.link), membership.client());
+            Ok((KafkaTransport::worker(link, name, db.clone(), work.exactly_once, client), membership))
+        };
+        (0..work.workers).map(worker).collect()
+    }
+
+    fn place_copies(&self, workers: usize) -> Arc<Placement> {
+        let Settings { standby, acceptable_recovery_lag, .. } = self.link.clients.settings;
+        let instance = self.instance.clone();
+        Placement::follow(
+            &self.link,
+            Process { instance, workers, copies: standby, acceptable: acceptable_recovery_lag },
+        )
     }
 }
 

@@ -1,66 +1,168 @@
-//! Where standby copies are kept: first of all where a task will go when its process does. The group's assignor,
-//! librdkafka's cooperative-sticky, knows nothing of copies, but what it does with the tasks of members that are gone
-//! follows from the members that are left; so each process knows its share from the list of members alone. Further copies
-//! are kept by rendezvous hashing, so that little moves when a process comes or goes.
+//! Of which tasks a process keeps copies. As a member it keeps those that `standby` asks for: first of all where a task
+//! will go when its process does, and further ones by rendezvous hashing, so that little moves when a process comes or
+//! goes. Before it is a member it makes copies of the tasks that it will get (`entrance.rs`).
 
+use super::entrance::{Entrance, Step};
 use super::ffi_groups::GroupMember;
 use super::link::Link;
+use super::sticky::{Member, heirs};
 use crate::record::murmur2;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Time between two looks at the group: so long a new copy waits before it is begun.
 const LOOK: Duration = Duration::from_secs(1);
+/// The same while the process is no member: its tasks wait for it.
+const LOOK_BEFORE: Duration = Duration::from_millis(100);
 /// How long the group may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Time between two lines about copies that are made before the process is a member.
+const TELL: Duration = Duration::from_secs(10);
 
 /// Tasks of which this process keeps copies, as last known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Placement {
-    tasks: Mutex<Vec<usize>>,
+    state: Mutex<State>,
+    workers: usize,
 }
 
-/// A member of the group.
-#[derive(Clone, Debug)]
-struct Member {
-    /// The coordinator's name for it.
-    id: String,
-    /// The process that it belongs to.
-    instance: String,
-    /// The tasks that it works on.
+#[derive(Debug)]
+struct State {
     tasks: Vec<usize>,
+    /// By how many records each worker's share of the copies is behind; none: not known.
+    behind: Vec<Option<u64>>,
+    /// Whether the process is, or becomes, a member.
+    entered: bool,
+}
+
+/// Whose copies are placed.
+pub(super) struct Process {
+    /// Its name among the group's members.
+    pub(super) instance: String,
+    /// Its workers.
+    pub(super) workers: usize,
+    /// Copies of each task that are kept besides the one that is worked on.
+    pub(super) copies: usize,
+    /// Records by which the copies may be behind of a process that becomes a member.
+    pub(super) acceptable: u64,
 }
 
 impl Placement {
-    /// The tasks.
-    pub(super) fn tasks(&self) -> Vec<usize> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn new(workers: usize) -> Self {
+        Self { state: Mutex::new(State { tasks: Vec::new(), behind: vec![None; workers], entered: false }), workers }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tasks of which this worker is to keep copies.
+    pub(super) fn tasks_of(&self, worker: usize) -> Vec<usize> {
+        self.part(&self.state(), worker)
+    }
+
+    fn part(&self, state: &State, worker: usize) -> Vec<usize> {
+        state.tasks.iter().copied().filter(|task| task % self.workers == worker).collect()
+    }
+
+    /// Whether the process is to be a member by now.
+    pub(super) fn has_entered(&self) -> bool {
+        self.state().entered
+    }
+
+    /// The worker's copies, if they are still of these tasks, are so many records behind.
+    pub(super) fn tell(&self, worker: usize, tasks: &[usize], records: u64) {
+        let mut state = self.state();
+        if self.part(&state, worker) == tasks
+            && let Some(behind) = state.behind.get_mut(worker)
+        {
+            *behind = Some(records);
+        }
+    }
+
+    /// By how many records the worst of all copies is behind.
+    fn behind(&self) -> Option<u64> {
+        self.state().behind.iter().try_fold(0, |worst, behind| behind.map(|behind| behind.max(worst)))
+    }
+
+    fn place(&self, tasks: Vec<usize>) {
+        let mut state = self.state();
+        if state.tasks != tasks {
+            state.tasks = tasks;
+            state.behind.fill(None);
+        }
     }
 
     /// Looks at the group from time to time, as long as somebody holds the placement.
-    pub(super) fn follow(link: &Arc<Link>, instance: &str, copies: usize) -> Arc<Self> {
-        let placement = Arc::new(Self::default());
-        let (link, told, instance) = (Arc::clone(link), Arc::downgrade(&placement), instance.to_owned());
+    pub(super) fn follow(link: &Arc<Link>, process: Process) -> Arc<Self> {
+        let placement = Arc::new(Self::new(process.workers));
+        let (link, told) = (Arc::clone(link), Arc::downgrade(&placement));
         let thread = std::thread::Builder::new().name("placement".into());
-        let started = thread.spawn(move || look(&link, &told, &instance, copies));
-        // Without the thread there are no copies, which costs time after a failure and nothing else.
-        let _ = started.inspect_err(|error| tracing::warn!("no standby copies: {error}"));
+        let started = thread.spawn(move || {
+            enter(&link, &told, &process);
+            keep(&link, &told, &process);
+        });
+        if let Err(error) = started {
+            // Without the thread there are no copies, which costs time after a failure and nothing else.
+            tracing::warn!("no standby copies: {error}");
+            placement.state().entered = true;
+        }
         placement
     }
 }
 
-fn look(link: &Link, placement: &Weak<Placement>, instance: &str, copies: usize) {
+/// Has copies made of what the process will get, and then has it become a member.
+fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
+    let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable, Instant::now());
+    let mut told = Instant::now();
+    while let Some(placement) = placement.upgrade() {
+        let (members, behind) = (members(link), placement.behind());
+        match entrance.look(members.as_deref(), behind, Instant::now()) {
+            Step::Enter(why) => {
+                tracing::debug!("joins the group: {why}");
+                placement.state().entered = true;
+                return;
+            }
+            Step::Copy(tasks) => {
+                if told.elapsed() >= TELL {
+                    told = Instant::now();
+                    let tasks = tasks.len();
+                    tracing::info!(
+                        tasks,
+                        behind,
+                        "makes copies of the tasks that it will get before it joins the group"
+                    );
+                }
+                placement.place(tasks);
+            }
+            Step::Wait => {}
+        }
+        drop(placement);
+        std::thread::sleep(LOOK_BEFORE);
+    }
+}
+
+/// Keeps copies of what other members work on.
+fn keep(link: &Link, placement: &Weak<Placement>, process: &Process) {
     loop {
         std::thread::sleep(LOOK);
         let Some(placement) = placement.upgrade() else { return };
-        let Ok(members) = link.members(&link.group, ANSWER) else { continue };
-        let member = |GroupMember { id, client, partitions, .. }| {
-            let instance = instance_of(&client, &link.group).to_owned();
-            Member { id, instance, tasks: partitions }
-        };
-        let members: Vec<Member> = members.into_iter().map(member).collect();
-        *placement.tasks.lock().unwrap_or_else(PoisonError::into_inner) = copies_of(&members, instance, copies);
+        if process.copies == 0 {
+            return placement.place(Vec::new());
+        }
+        if let Some(members) = members(link) {
+            placement.place(copies_of(&members, &process.instance, process.copies));
+        }
     }
+}
+
+/// The group's members, if it says.
+fn members(link: &Link) -> Option<Vec<Member>> {
+    let member = |GroupMember { id, client, partitions, .. }| {
+        let instance = instance_of(&client, &link.group).to_owned();
+        Member { id, instance, tasks: partitions }
+    };
+    Some(link.members(&link.group, ANSWER).ok()?.into_iter().map(member).collect())
 }
 
 /// The process's name in `<app>-<instance>-<worker>`.
@@ -93,36 +195,10 @@ fn rank(task: usize, instance: &str) -> i32 {
     murmur2(format!("{task}/{instance}").as_bytes())
 }
 
-/// To whom the tasks of a process go when it is gone: the highest number first, each to the member that has the fewest by
-/// then, of several to the one whose id comes first (`rd_kafka_sticky_assignor_assign_cb` and `maybeAssign` of librdkafka
-/// 2.12, for members that all subscribe to one topic). Members that are far from an equal share get some of each other's
-/// tasks afterwards, which is not followed here.
-fn heirs<'a>(members: &'a [Member], owner: &str) -> Vec<(usize, &'a str)> {
-    let (gone, left): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| member.instance == owner);
-    let mut orphans: Vec<usize> = gone.iter().flat_map(|member| &member.tasks).copied().collect();
-    orphans.sort_unstable_by(|a, b| b.cmp(a));
-    orphans.dedup();
-    let mut loads: Vec<(usize, &Member)> = left.into_iter().map(|member| (member.tasks.len(), member)).collect();
-    let next = |task| {
-        let (load, heir) = loads.iter_mut().min_by_key(|(load, member)| (*load, &member.id))?;
-        *load += 1;
-        Some((task, heir.instance.as_str()))
-    };
-    orphans.into_iter().map_while(next).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sticky::tests::group;
     use super::*;
-
-    fn group(members: &[(&str, &[usize])]) -> Vec<Member> {
-        let member = |(name, tasks): &(&str, &[usize])| Member {
-            id: format!("{name}-id"),
-            instance: (*name).to_owned(),
-            tasks: tasks.to_vec(),
-        };
-        members.iter().map(member).collect()
-    }
 
     #[test]
     fn every_task_has_its_copies_elsewhere() {
@@ -140,7 +216,6 @@ mod tests {
     #[test]
     fn the_first_copy_is_where_the_task_will_go() {
         let group = group(&[("a", &[0, 1, 2, 3]), ("b", &[4, 5]), ("c", &[6, 7, 8])]);
-        assert_eq!(heirs(&group, "a"), [(3, "b"), (2, "b"), (1, "c"), (0, "b")]);
         assert_eq!(copies_of(&group, "b", 1), [0, 2, 3, 7, 8]);
         assert_eq!(copies_of(&group, "c", 1), [1, 5]);
         assert_eq!(copies_of(&group, "a", 1), [4, 6]);
@@ -149,6 +224,21 @@ mod tests {
     #[test]
     fn who_is_alone_keeps_none() {
         assert_eq!(copies_of(&group(&[("a", &[0, 1])]), "a", 1), [0; 0]);
+    }
+
+    #[test]
+    fn copies_are_known_when_all_workers_told_of_the_tasks_that_they_have_now() {
+        let placement = Placement::new(2);
+        placement.place(vec![0, 1, 2]);
+        assert_eq!((placement.tasks_of(0), placement.tasks_of(1)), (vec![0, 2], vec![1]));
+        placement.tell(0, &[0, 2], 5);
+        assert_eq!(placement.behind(), None);
+        placement.tell(1, &[], 0);
+        assert_eq!(placement.behind(), None);
+        placement.tell(1, &[1], 7);
+        assert_eq!(placement.behind(), Some(7));
+        placement.place(vec![0, 2]);
+        assert_eq!(placement.behind(), None);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Settings {
     pub session_timeout: Duration,
     /// Processes that keep a copy of each task's state besides the one that works on it.
     pub standby: usize,
+    /// Records by which the copies may be behind of a process that becomes a member.
+    pub acceptable_recovery_lag: u64,
     /// Replicas of topics that the app makes; none: as the brokers do by default.
     pub replication: Option<i32>,
 }
@@ -154,7 +156,15 @@ mod tests {
             Property { name: "sasl.password".into(), value: Setting::Secret(Secret::new("hunter2")), of: Client::Any },
         ];
         let session_timeout = Duration::from_secs(10);
-        Settings { bootstrap: "one:1".into(), properties, token: None, session_timeout, standby: 0, replication: None }
+        Settings {
+            bootstrap: "one:1".into(),
+            properties,
+            token: None,
+            session_timeout,
+            standby: 0,
+            acceptable_recovery_lag: 0,
+            replication: None,
+        }
     }
 
     #[test]

@@ -319,6 +319,7 @@ mod tests {
             token: None,
             session_timeout,
             standby: 0,
+            acceptable_recovery_lag: 0,
             replication: None,
         };
         let link = Arc::new(Link::new(settings, "app", || 0).unwrap());
