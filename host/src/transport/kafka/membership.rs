@@ -19,6 +19,11 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long it is waited for at once meanwhile.
 const LEAVE_STEP: Duration = Duration::from_millis(20);
 
+/// How long tasks that are revoked are worked on before they are given up. They are free for others once this member joins
+/// the group anew, and librdkafka joins no more than once a second (`rkcg_join_intvl`); it did so a moment ago. What is left
+/// of the second is for the last commit.
+const WORKED_ON: Duration = Duration::from_millis(900);
+
 /// A member of the app's group.
 pub struct Membership {
     consumer: Arc<ConsumerClient>,
@@ -26,6 +31,8 @@ pub struct Membership {
     name: String,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
+    /// Tasks that are to be given up, and since when that is known.
+    revoked: Option<(Rebalanced, Instant)>,
     /// None where no task has anything to copy.
     copies: Option<Copies>,
     /// What is subscribed to, until it is.
@@ -61,7 +68,7 @@ impl Membership {
     ) -> Result<Self, TransportError> {
         let consumer = Arc::new(link.clients.member(name, &link.group)?);
         let (link, name, waits_for) = (Arc::clone(link), name.to_owned(), Some(tasks.clone()));
-        let mut membership = Self { consumer, link, name, current: None, copies, waits_for };
+        let mut membership = Self { consumer, link, name, current: None, revoked: None, copies, waits_for };
         membership.join()?;
         Ok(membership)
     }
@@ -92,6 +99,19 @@ impl Membership {
         Arc::clone(&self.consumer)
     }
 
+    /// What a change is to the worker, which is to carry it out now.
+    fn begin(&mut self, rebalanced: Rebalanced) -> Change {
+        let tasks = numbers(&rebalanced.partitions);
+        let change = match rebalanced.kind {
+            Kind::Assigned => Change::Assigned { tasks, fence: rebalanced.fence.clone() },
+            Kind::Revoked => Change::Revoked { tasks, fence: rebalanced.fence.clone() },
+            Kind::Lost => Change::Lost { tasks },
+        };
+        tracing::debug!(?change, "the group was rebalanced");
+        self.current = Some(rebalanced);
+        change
+    }
+
     /// Takes the change's partitions on or gives them back.
     fn carry_out(&self, change: &Rebalanced) -> Result<(), TransportError> {
         let failed = |error: rdkafka::error::KafkaError| TransportError::Retry(error.to_string());
@@ -113,8 +133,8 @@ impl Membership {
         let consumer = Arc::clone(&self.consumer);
         let context = consumer.client().context();
         context.close();
-        let pending = self.current.take().into_iter().chain(std::iter::from_fn(|| context.next_rebalance()));
-        for change in pending {
+        let begun = self.current.take().into_iter().chain(self.revoked.take().map(|(change, _)| change));
+        for change in begun.chain(std::iter::from_fn(|| context.next_rebalance())) {
             if let Err(error) = self.carry_out(&change) {
                 tracing::debug!("kafka: while leaving the group: {error}");
             }
@@ -145,17 +165,21 @@ impl Coordinator for Membership {
             Some(Err(error)) => tracing::debug!("kafka: {error}"),
             Some(Ok(_)) | None => {}
         }
+        if let Some((revoked, _)) = self.revoked.take_if(|(_, since)| since.elapsed() >= WORKED_ON) {
+            return Ok(Some(self.begin(revoked)));
+        }
+        if self.revoked.is_some() {
+            return Ok(None);
+        }
         let Some(rebalanced) = self.consumer.client().context().next_rebalance() else { return Ok(None) };
         crate::killpoint::pass("rebalance");
-        let tasks = numbers(&rebalanced.partitions);
-        let change = match rebalanced.kind {
-            Kind::Assigned => Change::Assigned { tasks, fence: rebalanced.fence.clone() },
-            Kind::Revoked => Change::Revoked { tasks, fence: rebalanced.fence.clone() },
-            Kind::Lost => Change::Lost { tasks },
-        };
-        tracing::debug!(?change, "the group was rebalanced");
-        self.current = Some(rebalanced);
-        Ok(Some(change))
+        if rebalanced.kind == Kind::Revoked {
+            // The group is in its next generation, under which all of them are still this member's.
+            let change = Change::Assigned { tasks: Vec::new(), fence: rebalanced.fence.clone() };
+            self.revoked = Some((rebalanced, Instant::now()));
+            return Ok(Some(change));
+        }
+        Ok(Some(self.begin(rebalanced)))
     }
 
     fn done(&mut self) -> Result<(), TransportError> {
