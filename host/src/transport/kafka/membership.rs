@@ -24,6 +24,10 @@ const LEAVE_STEP: Duration = Duration::from_millis(20);
 /// of the second is for the last commit.
 const WORKED_ON: Duration = Duration::from_millis(900);
 
+/// Time between two questions that wake librdkafka's main thread. It looks whether a heartbeat is due when something wakes it
+/// and else once a second, whatever `heartbeat.interval.ms` says; by a heartbeat a member hears of tasks that are free.
+const WAKE: Duration = Duration::from_millis(50);
+
 /// A member of the app's group.
 pub struct Membership {
     consumer: Arc<ConsumerClient>,
@@ -31,6 +35,8 @@ pub struct Membership {
     name: String,
     /// The change that is being carried out.
     current: Option<Rebalanced>,
+    /// When librdkafka was last woken.
+    woken: Instant,
     /// Tasks that are to be given up, and since when that is known.
     revoked: Option<(Rebalanced, Instant)>,
     /// None where no task has anything to copy.
@@ -68,7 +74,8 @@ impl Membership {
     ) -> Result<Self, TransportError> {
         let consumer = Arc::new(link.clients.member(name, &link.group)?);
         let (link, name, waits_for) = (Arc::clone(link), name.to_owned(), Some(tasks.clone()));
-        let mut membership = Self { consumer, link, name, current: None, revoked: None, copies, waits_for };
+        let mut membership =
+            Self { consumer, link, name, current: None, woken: Instant::now(), revoked: None, copies, waits_for };
         membership.join()?;
         Ok(membership)
     }
@@ -92,6 +99,15 @@ impl Membership {
         let had: BTreeSet<usize> = members.iter().flat_map(|member| -> BTreeSet<usize> { of(member) }).collect();
         let own: BTreeSet<usize> = own.iter().copied().collect();
         had.len() == tasks && members.iter().any(|member| member.client == self.name && of(member) == own)
+    }
+
+    /// Has heartbeats sent in time.
+    fn wake(&mut self) {
+        if self.woken.elapsed() >= WAKE {
+            self.woken = Instant::now();
+            // Any question to the group's handler does, and this one is the smallest.
+            let _ = self.consumer.subscription();
+        }
     }
 
     /// The client, to commit offsets by where there are no transactions.
@@ -154,6 +170,7 @@ impl Coordinator for Membership {
         if !self.join()? {
             return Ok(None);
         }
+        self.wake();
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
         match self.consumer.poll(Duration::ZERO) {
