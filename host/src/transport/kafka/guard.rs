@@ -63,7 +63,18 @@ impl Guarded {
         deadline: Duration,
         call: impl FnOnce(&ProducerClient) -> Result<(), TxnError> + Send + 'static,
     ) -> Option<Result<(), TxnError>> {
+        self.call_beside(deadline, call, |_| {})
+    }
+
+    /// The same, while the caller does something else with the client, which must come back by itself.
+    pub(super) fn call_beside(
+        &self,
+        deadline: Duration,
+        call: impl FnOnce(&ProducerClient) -> Result<(), TxnError> + Send + 'static,
+        beside: impl FnOnce(&ProducerClient),
+    ) -> Option<Result<(), TxnError>> {
         self.calls.send(Box::new(call)).ok()?;
+        beside(&self.client);
         self.answers.recv_timeout(deadline).ok()
     }
 

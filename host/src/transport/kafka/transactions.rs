@@ -10,7 +10,7 @@
 //! ```
 
 use super::clients::Clients;
-use super::ffi::{self, TxnError};
+use super::ffi::{self, ProducerClient, TxnError};
 use super::ffi_log::ClientLog;
 use super::guard::{Guarded, LEFT_BEHIND_MAX};
 use super::outputs::{Outputs, refusal};
@@ -29,6 +29,9 @@ const DEADLINE: Duration = TRANSACTION_TIMEOUT;
 const SLICE: Duration = Duration::from_secs(2);
 /// How much longer than its deadline a call may take before its client is left behind.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long records are hurried on beside a commit's offsets: as long as anybody lets them linger. The commit itself waits for
+/// all of them.
+const FLUSH: Duration = Duration::from_millis(100);
 /// Producers that were thrown away one after the other, without a commit in between, at most.
 const BROKEN_MAX: u32 = 20;
 
@@ -142,7 +145,7 @@ impl Transactions {
         let nobody = Fence { generation: -1, member: "".into() };
         let fence = if crate::fault::is("commits-name-no-member") { &nobody } else { fence };
         let (group, fence, began) = (self.group.clone(), fence.clone(), Instant::now());
-        let made = ready.guarded.call(DEADLINE + GRACE, move |client| {
+        let commit = move |client: &ProducerClient| {
             if crate::fault::is("offsets-apart") {
                 again(began, |slice| ffi::commit_transaction(client, slice))?;
                 ffi::begin_transaction(client)?;
@@ -151,6 +154,10 @@ impl Transactions {
             again(began, |slice| ffi::send_offsets(client, &offsets, &group, &fence, slice))?;
             crate::killpoint::pass("kafka-before-end");
             again(began, |slice| ffi::commit_transaction(client, slice))
+        };
+        // The records are sent beside the offsets, instead of when they have lingered.
+        let made = ready.guarded.call_beside(DEADLINE + GRACE, commit, |client| {
+            ffi::flush(client, FLUSH);
         });
         match made {
             Some(Ok(())) => {
