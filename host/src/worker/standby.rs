@@ -30,7 +30,7 @@ struct Copy {
     changelog: TopicPartition,
     /// None until the changelog was looked at.
     restore: Option<Restore>,
-    /// Where the changelog ended, and when that was.
+    /// Where the changelog ended, and when that was; none until it was looked at.
     end: Option<(Offset, Instant)>,
 }
 
@@ -138,7 +138,7 @@ impl Worker {
         let Some(Standby { stores, pause, .. }) = self.state.standbys.get_mut(place) else { return };
         pause.grow(OPENING);
         for copy in stores.iter_mut().flatten() {
-            copy.restore = None;
+            (copy.restore, copy.end) = (None, None);
         }
     }
 }
@@ -149,38 +149,36 @@ impl Standby {
         let Some(stores) = self.stores.as_mut().filter(|_| !self.pause.lasts()) else { return Ok(None) };
         let mut sum = 0_u64;
         for copy in stores {
-            sum = sum.saturating_add(copy.behind(log)?);
+            let Some(records) = copy.behind(log, Instant::now())? else { return Ok(None) };
+            sum = sum.saturating_add(records);
         }
         Ok(Some(sum))
     }
 }
 
 impl Copy {
-    /// By how many records it is behind, as far as is known where the changelog ends.
-    fn behind(&mut self, log: &mut dyn Transport) -> Result<u64, Stop> {
+    /// By how many records it is behind; none if the changelog was not looked at.
+    fn behind(&mut self, log: &mut dyn Transport, now: Instant) -> Result<Option<u64>, Stop> {
+        let Some((mut end, asked)) = self.end else { return Ok(None) };
         // Where nothing can be copied nothing is behind.
-        let Some(position) = self.restore.as_ref().map(Restore::position) else { return Ok(0) };
-        let end = match self.end {
-            Some((end, asked)) if position < end || asked.elapsed() < END_IS_KNOWN => end,
-            _ => {
-                let end = log.bounds(&self.changelog)?.1;
-                self.end = Some((end, Instant::now()));
-                end
-            }
-        };
-        Ok(u64::try_from(end.get() - position.get()).unwrap_or(0))
+        let Some(position) = self.restore.as_ref().map(Restore::position) else { return Ok(Some(0)) };
+        if now.duration_since(asked) >= END_IS_KNOWN {
+            end = log.bounds(&self.changelog)?.1;
+            self.end = Some((end, now));
+        }
+        Ok(Some(u64::try_from(end.get() - position.get()).unwrap_or(0)))
     }
 
     fn follow(&mut self, app: &str, log: &mut dyn Transport) -> Result<bool, Stop> {
         if self.restore.is_none() {
             let bounds = log.bounds(&self.changelog)?;
-            self.end = Some((bounds.1, Instant::now()));
             forget_false_copy(&mut self.store, &self.changelog, log)?;
             if Restore::is_ahead(&self.store, bounds.1)? {
                 let what = format!("{} ends at {}, before its copy", self.changelog, bounds.1);
                 return Err(TransportError::Retry(what).into());
             }
             self.restore = Restore::follow(&mut self.store, self.changelog.clone(), bounds)?;
+            self.end = Some((bounds.1, Instant::now()));
         }
         let Some(restore) = &mut self.restore else { return Ok(false) };
         let Some(Need::Batches(from)) = restore.need() else { return Ok(false) };
@@ -192,5 +190,44 @@ impl Copy {
         log.commit(app, &transaction)?;
         crate::killpoint::pass("copy-after-step");
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::batch::{BatchBuilder, Compression};
+    use crate::record::{Partition, Topic};
+    use crate::store::{Db, Settings};
+    use crate::transport::embedded::EmbeddedLog;
+    use crate::transport::{TopicSpec, Transaction};
+
+    fn append(log: &mut EmbeddedLog, changelog: &TopicPartition, records: usize) {
+        let mut batch = BatchBuilder::new(Compression::None);
+        (0..records).for_each(|_| batch.append(1, Some(b"key"), Some(b"value"), &[]));
+        let outputs = vec![(changelog.clone(), batch.finish())];
+        log.commit("app", &Transaction { outputs, ..Transaction::default() }).unwrap();
+    }
+
+    #[test]
+    fn a_copy_is_behind_the_end_that_there_is_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let mut log = EmbeddedLog::open(db.clone(), false).unwrap();
+        let changelog = TopicPartition::new(Topic::new("app-rows-changelog"), Partition::new(0));
+        log.create_topic(&TopicSpec::new(changelog.topic.clone(), 1)).unwrap();
+        append(&mut log, &changelog, 10);
+        let store = KeyValueStore::open(&db, "app", "rows", 0).unwrap();
+        let mut copy = Copy { store, changelog: changelog.clone(), restore: None, end: None };
+        let began = Instant::now();
+        assert_eq!(copy.behind(&mut log, began).unwrap(), None, "not looked at");
+        assert!(copy.follow("app", &mut log).unwrap());
+        assert_eq!(copy.behind(&mut log, Instant::now()).unwrap(), Some(0));
+        append(&mut log, &changelog, 7);
+        assert_eq!(copy.behind(&mut log, Instant::now() + END_IS_KNOWN).unwrap(), Some(7));
+        append(&mut log, &changelog, 5);
+        assert_eq!(copy.behind(&mut log, Instant::now() + 2 * END_IS_KNOWN).unwrap(), Some(12));
+        while copy.follow("app", &mut log).unwrap() {}
+        assert_eq!(copy.behind(&mut log, Instant::now() + 3 * END_IS_KNOWN).unwrap(), Some(0));
     }
 }

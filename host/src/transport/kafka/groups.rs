@@ -1,7 +1,7 @@
 //! Questions about groups, which their coordinators answer.
 
 use super::clients::Clients;
-use super::ending::ENDLESS_MAX;
+use super::ending;
 use super::ffi::ConsumerClient;
 use super::ffi_groups::{self, GroupMember};
 use crate::transport::TransportError;
@@ -34,10 +34,11 @@ impl Groups {
                 *idle() = Some(client);
                 Ok(members)
             }
-            Err(_) if client.let_go() > ENDLESS_MAX => Err(TransportError::Refused(format!(
-                "MS-T022: more than {ENDLESS_MAX} clients do not end; start the process again"
-            ))),
-            Err(why) => Err(TransportError::Retry(why)),
+            Err(why) => {
+                client.let_go();
+                ending::check()?;
+                Err(TransportError::Retry(why))
+            }
         }
     }
 }

@@ -2,17 +2,12 @@
 //! their own timeouts ignored. They are made on a thread of their own, and whoever waits for too long leaves it behind
 //! with its client.
 
+use super::ending::{self, Ending};
 use super::ffi::{ProducerClient, TxnError};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::transport::TransportError;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Clients of this process that were left behind and did not come back yet.
-static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
-/// So many at most: each keeps its threads and buffers. With more, something is wrong that a new process may not suffer
-/// from.
-pub(super) const LEFT_BEHIND_MAX: usize = 8;
 
 type Call = Box<dyn FnOnce(&ProducerClient) -> Result<(), TxnError> + Send>;
 
@@ -21,8 +16,8 @@ pub(super) struct Guarded {
     client: Arc<ProducerClient>,
     calls: Sender<Call>,
     answers: Receiver<Result<(), TxnError>>,
-    /// Whether nobody waits for it any more.
-    left: Arc<AtomicBool>,
+    /// Given to the thread when nobody waits for it any more.
+    left: Arc<Mutex<Option<Ending>>>,
 }
 
 impl Guarded {
@@ -34,8 +29,8 @@ impl Guarded {
         let client = Arc::new(client);
         let (calls, called) = channel::<Call>();
         let (answer, answers) = channel();
-        let (theirs, left) = (Arc::clone(&client), Arc::new(AtomicBool::new(false)));
-        let is_left = Arc::clone(&left);
+        let (theirs, left) = (Arc::clone(&client), Arc::<Mutex<Option<Ending>>>::default());
+        let late = Arc::clone(&left);
         std::thread::Builder::new().name("transactions".into()).spawn(move || {
             for call in called {
                 if answer.send(call(&theirs)).is_err() {
@@ -45,9 +40,7 @@ impl Guarded {
             // Destroying a client can take a while, too: it is done here.
             drop(theirs);
             // It came back after all. Whoever leaves says so before the channels end, which end the loop.
-            if is_left.load(Ordering::SeqCst) {
-                LEFT_BEHIND.fetch_sub(1, Ordering::SeqCst);
-            }
+            drop(late.lock().unwrap_or_else(PoisonError::into_inner).take());
         })?;
         Ok(Self { client, calls, answers, left })
     }
@@ -78,11 +71,13 @@ impl Guarded {
         self.answers.recv_timeout(deadline).ok()
     }
 
-    /// Leaves the producer to its thread, which did not come back; says how many there are.
-    pub(super) fn leave_behind(self) -> usize {
-        let count = LEFT_BEHIND.fetch_add(1, Ordering::SeqCst) + 1;
-        self.left.store(true, Ordering::SeqCst);
+    /// Leaves the producer to its thread, which did not come back.
+    ///
+    /// # Errors
+    /// `Refused` if there are too many of those.
+    pub(super) fn leave_behind(self) -> Result<(), TransportError> {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ending::within(Duration::ZERO));
         drop(self);
-        count
+        ending::check()
     }
 }

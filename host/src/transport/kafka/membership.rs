@@ -19,13 +19,13 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long it is waited for at once meanwhile.
 const LEAVE_STEP: Duration = Duration::from_millis(20);
 
-/// How long tasks that are revoked are worked on before they are given up. They are free for others once this member joins
-/// the group anew, and librdkafka joins no more than once a second (`rkcg_join_intvl`); it did so a moment ago. What is left
-/// of the second is for the last commit.
+/// How long tasks that are revoked are worked on before they are given up: they are free for others once the group has
+/// formed anew, and librdkafka lets a member that gives up nothing join once a second at most (`rkcg_join_intvl`), which it
+/// did a moment ago. What is left of the second is for the last commit.
 const WORKED_ON: Duration = Duration::from_millis(900);
 
 /// Time between two questions that wake librdkafka's main thread. It looks whether a heartbeat is due when something wakes it
-/// and else once a second, whatever `heartbeat.interval.ms` says; by a heartbeat a member hears of tasks that are free.
+/// and else once or twice a second, whatever `heartbeat.interval.ms` says; by a heartbeat a member hears of tasks that are free.
 const WAKE: Duration = Duration::from_millis(50);
 
 /// A member of the app's group.
@@ -167,9 +167,7 @@ impl Drop for Membership {
 
 impl Coordinator for Membership {
     fn poll(&mut self) -> Result<Option<Change>, TransportError> {
-        if !self.join()? {
-            return Ok(None);
-        }
+        let joined = self.join()?;
         self.wake();
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
@@ -181,6 +179,9 @@ impl Coordinator for Membership {
             }
             Some(Err(error)) => tracing::debug!("kafka: {error}"),
             Some(Ok(_)) | None => {}
+        }
+        if !joined {
+            return Ok(None);
         }
         if let Some((revoked, _)) = self.revoked.take_if(|(_, since)| since.elapsed() >= WORKED_ON) {
             return Ok(Some(self.begin(revoked)));

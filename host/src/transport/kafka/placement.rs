@@ -5,7 +5,7 @@
 use super::entrance::{Entrance, Step};
 use super::ffi_groups::GroupMember;
 use super::link::Link;
-use super::sticky::{Member, heirs};
+use super::sticky::{Member, heirs, is_settled};
 use crate::record::murmur2;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -111,18 +111,24 @@ impl Placement {
     }
 }
 
+/// Has the process become a member when it goes, whyever: without it nobody would work.
+struct Door<'a>(&'a Weak<Placement>);
+
+impl Drop for Door<'_> {
+    fn drop(&mut self) {
+        self.0.upgrade().iter().for_each(|placement| placement.state().entered = true);
+    }
+}
+
 /// Has copies made of what the process will get, and then has it become a member.
 fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
-    let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable, Instant::now());
+    let _door = Door(placement);
+    let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable);
     let mut told = Instant::now();
     while let Some(placement) = placement.upgrade() {
         let (members, behind) = (members(link), placement.behind());
         match entrance.look(members.as_deref(), behind, Instant::now()) {
-            Step::Enter(why) => {
-                tracing::debug!("joins the group: {why}");
-                placement.state().entered = true;
-                return;
-            }
+            Step::Enter(why) => return tracing::debug!("joins the group: {why}"),
             Step::Copy(tasks) => {
                 if told.elapsed() >= TELL {
                     told = Instant::now();
@@ -138,7 +144,8 @@ fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
             Step::Wait => {}
         }
         drop(placement);
-        std::thread::sleep(LOOK_BEFORE);
+        // A question that was not answered costs a client.
+        std::thread::sleep(if members.is_some() { LOOK_BEFORE } else { LOOK });
     }
 }
 
@@ -147,11 +154,14 @@ fn keep(link: &Link, placement: &Weak<Placement>, process: &Process) {
     loop {
         std::thread::sleep(LOOK);
         let Some(placement) = placement.upgrade() else { return };
+        // While tasks are on their way it is not known whose they are, and before the process is a member its copies wait.
+        let own = |member: &Member| member.instance == process.instance;
+        let Some(members) = members(link).filter(|members| is_settled(members) && members.iter().any(own)) else {
+            continue;
+        };
+        placement.place(copies_of(&members, &process.instance, process.copies));
         if process.copies == 0 {
-            return placement.place(Vec::new());
-        }
-        if let Some(members) = members(link) {
-            placement.place(copies_of(&members, &process.instance, process.copies));
+            return;
         }
     }
 }

@@ -13,6 +13,13 @@ pub(super) struct Member {
     pub(super) tasks: Vec<usize>,
 }
 
+/// Whether every task is some member's. While the group forms anew its coordinator tells of no tasks at all, and tasks that
+/// go from one member to another are nobody's for a while.
+pub(super) fn is_settled(members: &[Member]) -> bool {
+    let tasks = members.iter().map(|member| member.tasks.len()).sum();
+    members.iter().flat_map(|member| &member.tasks).max().is_some_and(|last| *last < tasks)
+}
+
 /// To whom the tasks of a process go when it is gone: the highest number first, each to the member that has the fewest by
 /// then, of several to the one whose id comes first (`rd_kafka_sticky_assignor_assign_cb` and `maybeAssign`). Members that
 /// are far from an equal share get some of each other's tasks afterwards, which is not followed here.
@@ -33,22 +40,24 @@ pub(super) fn heirs<'a>(members: &'a [Member], owner: &str) -> Vec<(usize, &'a s
 /// The tasks that so many new members get together, lowest first. All tasks are put into an order, from the member that has
 /// the most left its lowest, of several members from the one whose id comes last (`sortPartitions`); and in that order each
 /// goes to the member that has the fewest, as long as that has at least two less than its owner (`performReassignments`).
+/// Others that come at the same moment are not known of here.
 pub(super) fn share_of_new(members: &[Member], new: usize) -> Vec<usize> {
     let mut left: Vec<(Vec<usize>, &str)> = members.iter().map(|member| (member.tasks.clone(), &*member.id)).collect();
     left.iter_mut().for_each(|(tasks, _)| tasks.sort_unstable_by(|a, b| b.cmp(a)));
     let mut loads: Vec<usize> = members.iter().map(|member| member.tasks.len()).collect();
-    let mut newcomers = vec![0; new];
+    loads.extend(std::iter::repeat_n(0, new));
     let mut share = Vec::new();
     let next = || {
         let most = left.iter().enumerate().max_by_key(|(_, (tasks, id))| (tasks.len(), *id))?.0;
         Some((most, left.get_mut(most)?.0.pop()?))
     };
     for (owner, task) in std::iter::from_fn(next) {
-        let (Some(load), Some(fewest)) = (loads.get_mut(owner), newcomers.iter_mut().min()) else { continue };
-        if *load > *fewest + 1 {
+        let fewest = loads.iter().enumerate().min_by_key(|(_, load)| **load).map(|(member, load)| (member, *load));
+        let (Some((heir, fewest)), Some(load)) = (fewest, loads.get_mut(owner)) else { continue };
+        if *load > fewest + 1 {
             *load -= 1;
-            *fewest += 1;
-            share.push(task);
+            loads.iter_mut().skip(heir).take(1).for_each(|load| *load += 1);
+            share.extend((heir >= members.len()).then_some(task));
         }
     }
     share.sort_unstable();
@@ -69,6 +78,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_group_is_settled_when_every_task_is_somebodys() {
+        assert!(is_settled(&group(&[("a", &[2, 0]), ("b", &[1])])));
+        for unsettled in [group(&[]), group(&[("a", &[])]), group(&[("a", &[0, 2])])] {
+            assert!(!is_settled(&unsettled), "{unsettled:?}");
+        }
+    }
+
+    #[test]
     fn the_tasks_of_the_dead_go_to_those_that_have_the_fewest() {
         let group = group(&[("a", &[0, 1, 2, 3]), ("b", &[4, 5]), ("c", &[6, 7, 8])]);
         assert_eq!(heirs(&group, "a"), [(3, "b"), (2, "b"), (1, "c"), (0, "b")]);
@@ -84,5 +101,8 @@ pub(super) mod tests {
         assert_eq!(share_of_new(&group(&[("a", &[0, 1, 2]), ("b", &[3])]), 1), [0]);
         assert_eq!(share_of_new(&group(&[("a", &[0]), ("b", &[1])]), 1), [0; 0]);
         assert_eq!(share_of_new(&[], 1), [0; 0]);
+        // Who has one already gets its part of what is to be moved.
+        let uneven = group(&[("a", &[0, 1, 2, 3, 4, 5]), ("b", &[6])]);
+        assert_eq!(share_of_new(&uneven, 1), [0, 2]);
     }
 }

@@ -12,7 +12,7 @@
 use super::clients::Clients;
 use super::ffi::{self, ProducerClient, TxnError};
 use super::ffi_log::ClientLog;
-use super::guard::{Guarded, LEFT_BEHIND_MAX};
+use super::guard::Guarded;
 use super::outputs::{Outputs, refusal};
 use super::settings::TRANSACTION_TIMEOUT;
 use crate::record::TopicPartition;
@@ -29,8 +29,8 @@ const DEADLINE: Duration = TRANSACTION_TIMEOUT;
 const SLICE: Duration = Duration::from_secs(2);
 /// How much longer than its deadline a call may take before its client is left behind.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long records are hurried on beside a commit's offsets: as long as anybody lets them linger. The commit itself waits for
-/// all of them.
+/// How long records are hurried on beside a commit's offsets; whoever lets them linger for longer than that waits for what
+/// is left of it. The commit itself waits for all of them.
 const FLUSH: Duration = Duration::from_millis(100);
 /// Producers that were thrown away one after the other, without a commit in between, at most.
 const BROKEN_MAX: u32 = 20;
@@ -279,12 +279,10 @@ impl Transactions {
     }
 
     fn left_behind(&mut self, guarded: Guarded, what: &str, deadline: Duration) -> TransportError {
-        let count = guarded.leave_behind();
-        if count >= LEFT_BEHIND_MAX {
-            let why = format!("MS-T022: {what} did not return {count} times; start the process again");
-            return TransportError::Refused(why);
+        match guarded.leave_behind() {
+            Ok(()) => self.broken(&format!("{what} did not return within {} s", deadline.as_secs())),
+            Err(too_many) => too_many,
         }
-        self.broken(&format!("{what} did not return within {} s", deadline.as_secs()))
     }
 }
 
