@@ -72,7 +72,7 @@ impl Run {
         let shared = Shared::new(workers);
         stop_on_signals(&shared)?;
         let failed = self.feed(inputs, &host, &shared)?;
-        self.say_how(&app, data);
+        self.say_how(&app, data, &host);
         let mut progress_log = host.log();
         let result = std::thread::scope(|scope| {
             let (ended, until) = std::sync::mpsc::channel::<()>();
@@ -102,7 +102,7 @@ impl Run {
     }
 
     /// Says what is run, where and how: a terminal where nothing arrives yet would stay empty.
-    fn say_how(&self, app: &App, data: &Path) {
+    fn say_how(&self, app: &App, data: &Path, host: &Host) {
         let plan = &app.blueprint.plan;
         let internal: Vec<_> = plan.subtopologies.iter().flat_map(|part| &part.repartitions).collect();
         let sources = (0..plan.subtopologies.len()).flat_map(|subtopology| app.blueprint.sources(subtopology));
@@ -113,6 +113,7 @@ impl Run {
         let topics: Vec<&str> = topics.iter().map(Topic::as_str).collect();
         tracing::info!(
             app = app.manifest.app,
+            on = host.carried_by(),
             data = %data.display(),
             topics = topics.join(", "),
             workers = self.workers,

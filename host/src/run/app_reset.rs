@@ -1,7 +1,7 @@
 //! Making an app begin anew: where its input is read from, and what it made for itself. As
 //! `kafka-streams-application-reset`, and with the local state too.
 
-use super::{App, RunError};
+use super::{App, RunError, carrier};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, KeyValueStore, Writes};
 use crate::topology::nearest;
@@ -164,6 +164,7 @@ impl AppParts {
         let offsets = reset.offsets.iter().map(|(partition, _, next)| (partition.clone(), *next));
         log.move_group(&self.app, &offsets.collect::<Vec<_>>())?;
         crate::killpoint::pass("reset-offsets-moved");
+        db.map_or(Ok(()), |db| carrier::forget(db, &self.app))?;
         db.map_or(Ok(()), |db| mark(db, &self.app, false))
     }
 }

@@ -92,7 +92,7 @@ pub enum RunError {
     },
     /// A topic that others are to make is not there.
     #[error(
-        "MS-R011: there is no topic {0}; make it, or have the app make it: say [topic] {0} = {{ partitions = 1 }} in the manifest, with as many partitions as it should have"
+        "MS-R011: there is no topic {0}; make it (millstream topic create {0} --partitions 1 --kafka BROKERS), or have the app make it by two lines in the manifest, [topic.{0}] and partitions = 1, with as many partitions as it should have"
     )]
     NoTopic(Topic),
     /// An internal topic is kept in a way that loses what the app needs.
@@ -132,6 +132,14 @@ pub enum RunError {
         was: String,
         /// What this topology does with them.
         now: String,
+    },
+    /// The app's state came from a cluster's topics, and the run is on the embedded log.
+    #[error(
+        "MS-R016: the state of app {app} in this data directory is of a run on a Kafka cluster, and would be taken for that of the embedded log; say --kafka, take another --data-dir, or give the state up with millstream reset"
+    )]
+    Carrier {
+        /// The app.
+        app: String,
     },
     /// A topic got partitions while the app ran.
     #[error("MS-R015: topic {topic} has {} and had {was} when this run began; {remedy}", partitions(*.now))]

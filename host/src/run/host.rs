@@ -71,6 +71,14 @@ impl Host {
         }
     }
 
+    /// What carries the topics, for people.
+    pub fn carried_by(&self) -> String {
+        match &self.carrier {
+            Carrier::Embedded(_) => "the embedded log".into(),
+            Carrier::Kafka(kafka) => format!("kafka {} as {}", kafka.bootstrap(), kafka.instance()),
+        }
+    }
+
     /// The embedded log; none on a cluster.
     pub(super) const fn embedded_log(&self) -> Option<&EmbeddedLog> {
         match &self.carrier {

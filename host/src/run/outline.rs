@@ -8,9 +8,15 @@ use crate::topology::plan::Payload;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The way in which tasks are numbered (`numbered` in `run/mod.rs`): to be raised when that changes.
+const NUMBERING: u32 = 1;
+
 /// A topology as far as processes must agree on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outline {
+    /// How tasks are numbered; 0 in outlines of before there was another way.
+    #[serde(default)]
+    pub(super) numbering: u32,
     /// In the order of the plan: tasks are numbered by it.
     pub(super) subtopologies: Vec<Part>,
 }
@@ -49,7 +55,8 @@ impl App {
             let partitions = tasks.get(number).copied().flatten();
             Part { partitions, reads: reads.collect(), stores: stores.collect() }
         };
-        Outline { subtopologies: self.blueprint.plan.subtopologies.iter().enumerate().map(part).collect() }
+        let subtopologies = self.blueprint.plan.subtopologies.iter().enumerate().map(part).collect();
+        Outline { numbering: NUMBERING, subtopologies }
     }
 }
 
@@ -65,6 +72,9 @@ impl Outline {
     /// How it differs from another one, in words; nothing if processes of both may share tasks.
     pub(super) fn differences(&self, was: &Self) -> Vec<String> {
         let mut found = Vec::new();
+        if self.numbering != was.numbering {
+            found.push("tasks are numbered in another way, as by another version of millstream".into());
+        }
         let counts = (self.subtopologies.len(), was.subtopologies.len());
         if counts.0 != counts.1 {
             found.push(format!("there are {} subtopologies instead of {}", counts.0, counts.1));
@@ -138,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_in_words() {
-        let outline = |parts: &[Part]| Outline { subtopologies: parts.to_vec() };
+        let outline = |parts: &[Part]| Outline { numbering: 1, subtopologies: parts.to_vec() };
         let was = outline(&[
             part(2, &[("a", "records")], &[]),
             part(2, &[("app-x-repartition", "records")], &[("counts", "count long", true), ("kept", "table", true)]),
@@ -170,8 +180,9 @@ mod tests {
 
     #[test]
     fn topics_that_are_not_there_yet_make_no_difference() {
-        let known = Outline { subtopologies: vec![part(2, &[("a", "records")], &[])] };
-        let unknown = Outline { subtopologies: vec![Part { partitions: None, ..known.subtopologies[0].clone() }] };
+        let known = Outline { numbering: 1, subtopologies: vec![part(2, &[("a", "records")], &[])] };
+        let unknown =
+            Outline { numbering: 1, subtopologies: vec![Part { partitions: None, ..known.subtopologies[0].clone() }] };
         assert_eq!(unknown.differences(&known), [""; 0]);
         let text = serde_json::to_vec(&known).unwrap();
         assert_eq!(serde_json::from_slice::<Outline>(&text).unwrap(), known);

@@ -64,6 +64,9 @@ impl Worker {
                 (self.state.joined, self.state.agreed) = (true, false);
                 self.state.asking.end();
                 self.state.fence = fence;
+                if !tasks.is_empty() {
+                    tracing::info!(worker = self.number, tasks = tasks.len(), "got tasks from the group");
+                }
                 // A copy becomes the task.
                 self.close_copies(|number| tasks.contains(&number));
                 self.state.coming.extend(tasks.into_iter().map(Coming::closed));
@@ -72,6 +75,7 @@ impl Worker {
             // else's before they are given back.
             Change::Revoked { tasks, fence } => {
                 crate::killpoint::pass("revoked");
+                tracing::info!(worker = self.number, tasks = tasks.len(), "gives tasks up to others");
                 self.state.fence = fence;
                 self.commit_first()?;
                 self.close(&tasks);

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod broker;
+mod carrier;
 #[path = "../conformance/case.rs"]
 mod case;
 mod certificates;

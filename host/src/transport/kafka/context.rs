@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time between two lines that say that brokers cannot be reached: librdkafka says it at every attempt.
+/// Time between two lines that say that brokers cannot be reached: each client says it at every attempt.
 const COMPLAINT: Duration = Duration::from_secs(10);
+/// When this process last said so.
+static COMPLAINED: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// What OpenSSL says when the other side refuses.
 const ALERT: &str = "SSL alert number";
@@ -27,7 +29,6 @@ pub(super) struct Context {
     /// Set when the consumer is closed: what is revoked then is given back at once.
     closing: AtomicBool,
     failure: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    complained: Mutex<Option<Instant>>,
     /// The last trouble with brokers.
     trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
 }
@@ -76,8 +77,9 @@ impl Context {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn may_complain(&self) -> bool {
-        let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether it is time for another line.
+    fn may_complain() -> bool {
+        let mut last = COMPLAINED.lock().unwrap_or_else(PoisonError::into_inner);
         let may = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
         if may {
             *last = Some(Instant::now());
@@ -106,7 +108,7 @@ impl ClientContext for Context {
                 *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
             }
         }
-        if !quiet && self.may_complain() {
+        if !quiet && Self::may_complain() {
             tracing::warn!("kafka: {error}: {reason}");
         } else {
             tracing::debug!("kafka: {error}: {reason}");

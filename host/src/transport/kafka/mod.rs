@@ -109,6 +109,11 @@ impl Kafka {
         KafkaTransport::tool(Arc::clone(&self.link), format!("{}-{}-tool", self.link.group, self.instance))
     }
 
+    /// The brokers that it was told of.
+    pub fn bootstrap(&self) -> &str {
+        &self.link.clients.settings.bootstrap
+    }
+
     /// What tells this process from the app's others.
     pub fn instance(&self) -> &str {
         &self.instance
@@ -168,12 +173,16 @@ fn unreached(bootstrap: &str, error: &TransportError, trouble: Option<(RDKafkaEr
         Some((code, why)) => (Some(code), why),
         None => (None, error.to_string()),
     };
-    let (name, remedy) = match code {
-        Some(RDKafkaErrorCode::Authentication) => ("MS-T026", "check mechanism, username and password, or the token"),
-        Some(RDKafkaErrorCode::SSL) => ("MS-T027", "check ca, certificate and key under [transport.kafka.tls]"),
-        _ => ("MS-T024", "is the cluster up, is this its address, and does it speak TLS or SASL?"),
+    let (name, how, remedy) = match code {
+        Some(RDKafkaErrorCode::Authentication) => {
+            ("MS-T026", "lets us in", "check mechanism, username and password, or the token")
+        }
+        Some(RDKafkaErrorCode::SSL) => {
+            ("MS-T027", "lets us in", "check ca, certificate and key under [transport.kafka.tls]")
+        }
+        _ => ("MS-T024", "answers", "is the cluster up, is this its address, and does it speak TLS or SASL?"),
     };
-    TransportError::Refused(format!("{name}: no broker of {bootstrap} lets us in: {why}; {remedy}"))
+    TransportError::Refused(format!("{name}: no broker of {bootstrap} {how}: {why}; {remedy}"))
 }
 
 /// What the app's user may not do with a partition: granting it helps, asking again does not.

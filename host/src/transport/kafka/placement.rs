@@ -124,14 +124,15 @@ impl Drop for Door<'_> {
 fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
     let _door = Door(placement);
     let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable);
-    let mut told = Instant::now();
+    let mut told: Option<Instant> = None;
     while let Some(placement) = placement.upgrade() {
         let (members, behind) = (members(link), placement.behind());
         match entrance.look(members.as_deref(), behind, Instant::now()) {
+            Step::Enter(why) if told.is_some() => return tracing::info!("joins the group: {why}"),
             Step::Enter(why) => return tracing::debug!("joins the group: {why}"),
             Step::Copy(tasks) => {
-                if told.elapsed() >= TELL {
-                    told = Instant::now();
+                if told.is_none_or(|told| told.elapsed() >= TELL) {
+                    told = Some(Instant::now());
                     let tasks = tasks.len();
                     tracing::info!(
                         tasks,
