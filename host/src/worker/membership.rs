@@ -64,7 +64,8 @@ impl Worker {
                 (self.state.joined, self.state.agreed) = (true, false);
                 self.state.asking.end();
                 self.state.fence = fence;
-                if !tasks.is_empty() {
+                // Who is alone has them all from the start.
+                if !tasks.is_empty() && self.state.fence.is_some() {
                     tracing::info!(worker = self.number, tasks = tasks.len(), "got tasks from the group");
                 }
                 // A copy becomes the task.

@@ -79,7 +79,7 @@ fn until_end_waits_for_the_end_of_the_input() {
     let running = "running; Ctrl-C ends after a last commit";
     assert_eq!((&begun["message"], &begun["app"], &begun["topics"]), (&running.into(), &"copy".into(), &"in".into()));
     assert_eq!((&begun["workers"], &begun["guarantee"]), (&1.into(), &"exactly-once".into()));
-    assert_eq!(begun["data"], ".millstream");
+    assert_eq!((&begun["on"], &begun["data"]), (&"the embedded log".into(), &".millstream".into()));
     assert_eq!((&ended["message"], &ended["records"]), (&"stopped".into(), &20_001.into()));
     let lines = format!("first\n{lines}");
     assert_eq!(prints(at, &["topic", "consume", "out", "-f", "%s\\n"]), lines);
