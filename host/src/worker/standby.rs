@@ -30,8 +30,29 @@ struct Copy {
     changelog: TopicPartition,
     /// None until the changelog was looked at.
     restore: Option<Restore>,
-    /// Where the changelog ended, and when that was; none until it was looked at.
-    end: Option<(Offset, Instant)>,
+    /// None until the changelog was looked at.
+    end: Option<End>,
+}
+
+/// Where a changelog ended, and when that was.
+struct End {
+    at: Offset,
+    asked: Instant,
+}
+
+impl End {
+    /// By how many records who is here is behind; asks where the changelog ends now, if that is not known well enough.
+    fn behind(
+        &mut self,
+        position: Offset,
+        now: Instant,
+        ask: impl FnOnce() -> Result<Offset, TransportError>,
+    ) -> Result<u64, TransportError> {
+        if now.duration_since(self.asked) >= END_IS_KNOWN {
+            (self.at, self.asked) = (ask()?, now);
+        }
+        Ok(u64::try_from(self.at.get() - position.get()).unwrap_or(0))
+    }
 }
 
 impl Worker {
@@ -149,7 +170,7 @@ impl Standby {
         let Some(stores) = self.stores.as_mut().filter(|_| !self.pause.lasts()) else { return Ok(None) };
         let mut sum = 0_u64;
         for copy in stores {
-            let Some(records) = copy.behind(log, Instant::now())? else { return Ok(None) };
+            let Some(records) = copy.behind(log)? else { return Ok(None) };
             sum = sum.saturating_add(records);
         }
         Ok(Some(sum))
@@ -158,15 +179,12 @@ impl Standby {
 
 impl Copy {
     /// By how many records it is behind; none if the changelog was not looked at.
-    fn behind(&mut self, log: &mut dyn Transport, now: Instant) -> Result<Option<u64>, Stop> {
-        let Some((mut end, asked)) = self.end else { return Ok(None) };
+    fn behind(&mut self, log: &mut dyn Transport) -> Result<Option<u64>, TransportError> {
+        let Self { restore, changelog, end, .. } = self;
+        let Some(end) = end else { return Ok(None) };
         // Where nothing can be copied nothing is behind.
-        let Some(position) = self.restore.as_ref().map(Restore::position) else { return Ok(Some(0)) };
-        if now.duration_since(asked) >= END_IS_KNOWN {
-            end = log.bounds(&self.changelog)?.1;
-            self.end = Some((end, now));
-        }
-        Ok(Some(u64::try_from(end.get() - position.get()).unwrap_or(0)))
+        let Some(position) = restore.as_ref().map(Restore::position) else { return Ok(Some(0)) };
+        end.behind(position, Instant::now(), || Ok(log.bounds(changelog)?.1)).map(Some)
     }
 
     fn follow(&mut self, app: &str, log: &mut dyn Transport) -> Result<bool, Stop> {
@@ -178,7 +196,7 @@ impl Copy {
                 return Err(TransportError::Retry(what).into());
             }
             self.restore = Restore::follow(&mut self.store, self.changelog.clone(), bounds)?;
-            self.end = Some((bounds.1, Instant::now()));
+            self.end = Some(End { at: bounds.1, asked: Instant::now() });
         }
         let Some(restore) = &mut self.restore else { return Ok(false) };
         let Some(Need::Batches(from)) = restore.need() else { return Ok(false) };
@@ -196,38 +214,17 @@ impl Copy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::batch::{BatchBuilder, Compression};
-    use crate::record::{Partition, Topic};
-    use crate::store::{Db, Settings};
-    use crate::transport::embedded::EmbeddedLog;
-    use crate::transport::{TopicSpec, Transaction};
-
-    fn append(log: &mut EmbeddedLog, changelog: &TopicPartition, records: usize) {
-        let mut batch = BatchBuilder::new(Compression::None);
-        (0..records).for_each(|_| batch.append(1, Some(b"key"), Some(b"value"), &[]));
-        let outputs = vec![(changelog.clone(), batch.finish())];
-        log.commit("app", &Transaction { outputs, ..Transaction::default() }).unwrap();
-    }
 
     #[test]
     fn a_copy_is_behind_the_end_that_there_is_now() {
-        let directory = tempfile::tempdir().unwrap();
-        let db = Db::open(directory.path(), Settings::default()).unwrap();
-        let mut log = EmbeddedLog::open(db.clone(), false).unwrap();
-        let changelog = TopicPartition::new(Topic::new("app-rows-changelog"), Partition::new(0));
-        log.create_topic(&TopicSpec::new(changelog.topic.clone(), 1)).unwrap();
-        append(&mut log, &changelog, 10);
-        let store = KeyValueStore::open(&db, "app", "rows", 0).unwrap();
-        let mut copy = Copy { store, changelog: changelog.clone(), restore: None, end: None };
-        let began = Instant::now();
-        assert_eq!(copy.behind(&mut log, began).unwrap(), None, "not looked at");
-        assert!(copy.follow("app", &mut log).unwrap());
-        assert_eq!(copy.behind(&mut log, Instant::now()).unwrap(), Some(0));
-        append(&mut log, &changelog, 7);
-        assert_eq!(copy.behind(&mut log, Instant::now() + END_IS_KNOWN).unwrap(), Some(7));
-        append(&mut log, &changelog, 5);
-        assert_eq!(copy.behind(&mut log, Instant::now() + 2 * END_IS_KNOWN).unwrap(), Some(12));
-        while copy.follow("app", &mut log).unwrap() {}
-        assert_eq!(copy.behind(&mut log, Instant::now() + 3 * END_IS_KNOWN).unwrap(), Some(0));
+        let (mut end, began) = (End { at: Offset::new(10), asked: Instant::now() }, Instant::now());
+        let unasked = || Err(TransportError::Retry("it was asked".into()));
+        let here = Offset::new(4);
+        assert_eq!(end.behind(here, began, unasked).unwrap(), 6);
+        // Before its old end is reached there is a new one.
+        assert_eq!(end.behind(here, began + 2 * END_IS_KNOWN, || Ok(Offset::new(30))).unwrap(), 26);
+        assert_eq!(end.behind(here, began + 2 * END_IS_KNOWN, unasked).unwrap(), 26);
+        assert_eq!(end.behind(Offset::new(31), began + 2 * END_IS_KNOWN, unasked).unwrap(), 0);
+        assert!(end.behind(here, began + 3 * END_IS_KNOWN, unasked).is_err());
     }
 }
