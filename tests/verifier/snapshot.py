@@ -12,8 +12,8 @@ MODEL_APP = "crash"
 OVER = {"Empty", "CompleteCommit", "CompleteAbort", "Dead"}
 # States of a transaction whose fate is decided, and whose markers are being written.
 ENDING = {"PrepareCommit", "PrepareAbort", "PrepareEpochFence"}
-# How long a cluster may go on changing while it is read, seconds, and the pause between two looks. Reading it once takes some
-# twenty on a busy machine.
+# How long a cluster may go on changing while it is read, seconds, and the pause between two looks. Twenty
+# were too few on two cores with four campaigns side by side.
 STILL_SECONDS, PAUSE_SECONDS = 90, 0.1
 
 

@@ -47,10 +47,11 @@ fn keys_have_defaults_and_are_read() {
     let full = kafka(
         at,
         "bootstrap = [\"one:9092\", \"[::1]:9093\"]\nstandby = 1\nreplication-factor = 3\nsession-timeout = \"20s\"\n\
-         instance = \"orders-1\"\n",
+         acceptable-recovery-lag = 7\ninstance = \"orders-1\"\n",
     );
     assert_eq!(full.bootstrap.as_deref(), Some("one:9092,[::1]:9093"));
     assert_eq!((full.standby, full.replication_factor), (1, Some(3)));
+    assert_eq!((plain.acceptable_recovery_lag, full.acceptable_recovery_lag), (10_000, 7));
     assert_eq!((full.session_timeout, full.instance.as_deref()), (Duration::from_secs(20), Some("orders-1")));
     assert_eq!(
         kafka(at, "bootstrap = \"one, two:1\"\nreplication-factor = -1\n").bootstrap.as_deref(),
@@ -132,7 +133,7 @@ fn properties_pass_by_their_names_with_or_without_quotes() {
 }
 
 /// Lines below a header, the code that they get, at which line, and words of problem and remedy.
-const WRONG: [(&str, &str, &str, usize, [&str; 2]); 34] = [
+const WRONG: [(&str, &str, &str, usize, [&str; 2]); 35] = [
     ("[transprt]", "", "MS-T002", 1, ["\"transprt\"", "did you mean \"transport\"?"]),
     ("[transport.pulsar]", "", "MS-T002", 1, ["\"pulsar\"", "kafka"]),
     ("[transport.kafka", "", "MS-T001", 1, ["", "mend"]),
@@ -142,6 +143,7 @@ const WRONG: [(&str, &str, &str, usize, [&str; 2]); 34] = [
     ("[transport.kafka]", "bootstrap = [\"a\", 5]", "MS-T003", 2, ["bootstrap", "one:9092"]),
     ("[transport.kafka]", "bootstrap = []", "MS-T003", 2, ["bootstrap", "one:9092"]),
     ("[transport.kafka]", "standby = 9", "MS-T003", 2, ["standby", "0 to 8"]),
+    ("[transport.kafka]", "acceptable-recovery-lag = -1", "MS-T003", 2, ["acceptable-recovery-lag", "10000"]),
     ("[transport.kafka]", "replication-factor = 0", "MS-T003", 2, ["replication-factor", "-1"]),
     ("[transport.kafka]", "session-timeout = \"2h\"", "MS-T003", 2, ["session-timeout", "10s"]),
     ("[transport.kafka]", "instance = \"a/b\"", "MS-T003", 2, ["instance", "letters"]),

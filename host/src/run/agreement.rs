@@ -1,6 +1,7 @@
 //! That all processes of a group run one topology. Each tells its outline in the task topic, under its name, before it
 //! joins the group; every member compares the others' with its own whenever the group has formed anew, before it opens
-//! tasks or copies, and who makes copies before it joins does so before it opens those. Of two members that differ both have told their outlines by then: who told it later gives way.
+//! tasks or copies, and who makes copies before it joins does so before it opens those. Of two members that differ both
+//! have told their outlines by then: who told it later gives way.
 
 use super::left_over::{has_record, visit};
 use super::outline::Outline;

@@ -164,7 +164,6 @@ impl AppParts {
         let offsets = reset.offsets.iter().map(|(partition, _, next)| (partition.clone(), *next));
         log.move_group(&self.app, &offsets.collect::<Vec<_>>())?;
         crate::killpoint::pass("reset-offsets-moved");
-        db.map_or(Ok(()), |db| carrier::forget(db, &self.app))?;
         db.map_or(Ok(()), |db| mark(db, &self.app, false))
     }
 }
@@ -198,12 +197,13 @@ fn mark_key(app: &str) -> String {
     format!("reset/{app}")
 }
 
-/// Notes that a reset is under way, or that it is over.
+/// Notes that a reset is under way, or that it is over: what state comes next may come from elsewhere.
 fn mark(db: &Db, app: &str, under_way: bool) -> Result<(), RunError> {
     let mut writes = Writes::default();
     if under_way {
         writes.put(Family::Meta, mark_key(app), []);
     } else {
+        writes.delete(Family::Meta, carrier::key(app));
         writes.delete(Family::Meta, mark_key(app));
     }
     Ok(db.apply(&writes, true)?)

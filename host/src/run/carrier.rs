@@ -2,9 +2,10 @@
 //! changelogs do not know it; the embedded log takes what it finds for the truth, and would go on with a cluster's.
 
 use super::{App, Host, RunError};
-use crate::store::{Db, Family, Writes};
+use crate::store::{Family, Writes};
 
-fn key(app: &str) -> String {
+/// Under which it is noted in the data directory; gone with the state.
+pub(super) fn key(app: &str) -> String {
     format!("on-kafka/{app}")
 }
 
@@ -29,11 +30,4 @@ impl App {
             _ => Ok(()),
         }
     }
-}
-
-/// The app's state is gone, and may come from elsewhere now.
-pub(super) fn forget(db: &Db, app: &str) -> Result<(), RunError> {
-    let mut writes = Writes::default();
-    writes.delete(Family::Meta, key(app));
-    Ok(db.apply(&writes, true)?)
 }

@@ -3,17 +3,8 @@
 use crate::broker::Broker;
 use crate::client::Client;
 use crate::host::Host;
+use crate::topic::{finish, millstream};
 use crate::words;
-use std::path::Path;
-use std::process::{Command, Output};
-
-fn millstream(at: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-    for name in ["MILLSTREAM_KAFKA", "MILLSTREAM_CONFIG", "MILLSTREAM_DATA_DIR"] {
-        command.env_remove(name);
-    }
-    command.args(arguments).current_dir(at).output().expect("it runs")
-}
 
 #[test]
 fn a_run_without_the_cluster_is_refused_over_state_of_a_run_with_it() {
@@ -21,14 +12,13 @@ fn a_run_without_the_cluster_is_refused_over_state_of_a_run_with_it() {
     Client::to(&bootstrap).create("carried.in", 1, &[]);
     let app = words::at(&words::counting("carried", true, "emit = \"on-commit\"\n"));
     let on_kafka = || assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
-    let without = || millstream(app.path(), &["run", "--until-end"]);
+    let without = || finish(millstream(app.path(), &["run", "--until-end"]), "");
     on_kafka();
     let refused = without();
-    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && text.contains("error[MS-R016]"), "{text}");
+    assert!(refused.code != Some(0) && refused.err.contains("error[MS-R016]"), "{}", refused.err);
     on_kafka();
-    let reset = millstream(app.path(), &["reset", "carried", "--yes"]);
-    assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
+    let reset = finish(millstream(app.path(), &["reset", "carried", "--yes"]), "");
+    assert_eq!(reset.code, Some(0), "{}", reset.err);
     let went = without();
-    assert!(went.status.success(), "{}", String::from_utf8_lossy(&went.stderr));
+    assert_eq!(went.code, Some(0), "{}", went.err);
 }

@@ -18,8 +18,13 @@ pub(crate) struct Said {
 
 /// `millstream topic` with these arguments, in a directory.
 pub(crate) fn topic(at: &Path, arguments: &[&str]) -> Command {
+    millstream(at, &[&["topic"], arguments].concat())
+}
+
+/// `millstream` with these arguments, in a directory.
+pub(crate) fn millstream(at: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
-    command.arg("topic").args(arguments).current_dir(at);
+    command.args(arguments).current_dir(at);
     for name in ["RUST_LOG", "MILLSTREAM_DATA_DIR", "MILLSTREAM_KAFKA", "MILLSTREAM_CONFIG"] {
         command.env_remove(name);
     }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const WITHOUT_MIN: Duration = Duration::from_secs(2);
 /// Longest pause before it is given them once more: a broker that takes long to start strikes itself out again and again, and
 /// the app stands still for a pause after it is through. While none of a cluster can be reached from the start nobody knows
-/// one either, and librdkafka keeps a note of each time, some hundred bytes.
+/// one either, and librdkafka keeps a note of each time.
 const WITHOUT_MAX: Duration = Duration::from_secs(10);
 
 /// The clients of a process that live.

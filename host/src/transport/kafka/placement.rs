@@ -98,31 +98,29 @@ impl Placement {
         let placement = Arc::new(Self::new(process.workers));
         let (link, told) = (Arc::clone(link), Arc::downgrade(&placement));
         let thread = std::thread::Builder::new().name("placement".into());
+        let door = Door(Weak::clone(&told));
         let started = thread.spawn(move || {
             enter(&link, &told, &process);
+            drop(door);
             keep(&link, &told, &process);
         });
-        if let Err(error) = started {
-            // Without the thread there are no copies, which costs time after a failure and nothing else.
-            tracing::warn!("no standby copies: {error}");
-            placement.state().entered = true;
-        }
+        // Without the thread there are no copies, which costs time after a failure and nothing else.
+        let _ = started.inspect_err(|error| tracing::warn!("no standby copies: {error}"));
         placement
     }
 }
 
 /// Has the process become a member when it goes, whyever: without it nobody would work.
-struct Door<'a>(&'a Weak<Placement>);
+struct Door(Weak<Placement>);
 
-impl Drop for Door<'_> {
+impl Drop for Door {
     fn drop(&mut self) {
         self.0.upgrade().iter().for_each(|placement| placement.state().entered = true);
     }
 }
 
-/// Has copies made of what the process will get, and then has it become a member.
+/// Has copies made of what the process will get, until it may become a member.
 fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
-    let _door = Door(placement);
     let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable);
     let mut told: Option<Instant> = None;
     while let Some(placement) = placement.upgrade() {

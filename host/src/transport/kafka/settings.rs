@@ -141,6 +141,22 @@ pub fn against(name: &str, value: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+impl Settings {
+    /// An address, and nothing that anybody chose.
+    pub(super) fn to(bootstrap: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            properties: Vec::new(),
+            token: None,
+            session_timeout: Duration::from_secs(10),
+            standby: 0,
+            acceptable_recovery_lag: 0,
+            replication: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::transport::{Secret, Setting};
@@ -155,16 +171,7 @@ mod tests {
             property("isolation.level", "read_uncommitted", Client::Consumer),
             Property { name: "sasl.password".into(), value: Setting::Secret(Secret::new("hunter2")), of: Client::Any },
         ];
-        let session_timeout = Duration::from_secs(10);
-        Settings {
-            bootstrap: "one:1".into(),
-            properties,
-            token: None,
-            session_timeout,
-            standby: 0,
-            acceptable_recovery_lag: 0,
-            replication: None,
-        }
+        Settings { properties, ..Settings::to("one:1") }
     }
 
     #[test]

@@ -312,17 +312,7 @@ mod tests {
 
     /// A worker's transport to a cluster that is not there.
     fn unreachable(directory: &std::path::Path) -> KafkaTransport {
-        let (properties, session_timeout) = (Vec::new(), Duration::from_secs(10));
-        let settings = KafkaSettings {
-            bootstrap: "127.0.0.1:1".into(),
-            properties,
-            token: None,
-            session_timeout,
-            standby: 0,
-            acceptable_recovery_lag: 0,
-            replication: None,
-        };
-        let link = Arc::new(Link::new(settings, "app", || 0).unwrap());
+        let link = Arc::new(Link::new(KafkaSettings::to("127.0.0.1:1"), "app", || 0).unwrap());
         let member = link.clients.member("app-0", "app");
         let db = Db::open(directory, crate::store::Settings::default()).unwrap();
         KafkaTransport::worker(link, "app-0".into(), db, true, Arc::new(member.unwrap()))
