@@ -56,6 +56,17 @@ impl Blueprint {
         steps.iter().enumerate().filter_map(source).collect()
     }
 
+    /// How many aggregates read a topic.
+    fn folds_of(&self, topic: &Topic) -> u64 {
+        let reads = |read: &Planned| matches!(&read.op, StepOp::Source { topic: read, .. } if read == topic);
+        let folds = |steps: &[Planned]| {
+            let fold = |step: &&Planned| matches!(step.op, StepOp::Fold { .. });
+            let inputs = steps.iter().filter(fold).flat_map(|fold| &fold.inputs);
+            inputs.filter(|input| steps.get(input.step).is_some_and(reads)).count() as u64
+        };
+        self.plan.subtopologies.iter().map(|part| folds(&part.steps)).sum()
+    }
+
     /// Name of a store's changelog topic.
     pub fn changelog(&self, store: &str) -> Topic {
         Topic::new(&format!("{}-{store}-changelog", self.plan.app))
@@ -145,7 +156,7 @@ impl<'a> Builder<'a> {
                 Box::new(Folder::new(function, *store, *emit, *rows))
             }
             StepOp::Sink { target: Target::Repartition { topic, payload: Payload::Count } } => {
-                Box::new(Ahead::new(self.sink(topic)))
+                Box::new(Ahead::new(self.sink(topic), self.blueprint.folds_of(topic)))
             }
             StepOp::Sink { target } => Box::new(match target {
                 Target::Topic(topic) => Sink::Topic(self.sink(topic)),

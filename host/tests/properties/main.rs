@@ -110,15 +110,30 @@ fn both_hold_for_a_compiled_plugin() {
 fn counting_ahead_is_invisible() {
     let trial = Trial::native();
     trial.check(CASES, &(case(), sizes()), |(case, turns)| {
-        let case = Case { every_update: false, ..case };
-        let cuts = calm(turns, vec![usize::MAX]);
-        let plan = |trial: &Trial| Grown::new(&case, &trial.app()).plan().ok_or_else(|| TestCaseError::reject("order"));
-        let found = trial.run_plan(&plan(&trial)?, &case, &cuts);
-        let expected = trial.run_plan(&record_by_record(&plan(&trial)?), &case, &cuts);
-        prop_assert_eq!(found.dropped, expected.dropped);
-        same(&but_for_counts(found.left), &but_for_counts(expected.left), true, "counted ahead")
+        counting_ahead(&trial, &Case { every_update: false, ..case }, turns)
     });
     trial.covered_counting_ahead();
+}
+
+fn counting_ahead(trial: &Trial, case: &Case, turns: Vec<usize>) -> Result<(), TestCaseError> {
+    let cuts = calm(turns, vec![usize::MAX]);
+    let plan = || Grown::new(case, &trial.app()).plan().ok_or_else(|| TestCaseError::reject("order"));
+    let found = trial.run_plan(&plan()?, case, &cuts);
+    let expected = trial.run_plan(&record_by_record(&plan()?), case, &cuts);
+    prop_assert_eq!(found.dropped, expected.dropped);
+    same(&but_for_counts(found.left), &but_for_counts(expected.left), true, "counted ahead")
+}
+
+/// A case that was found: a null value is dropped by each of two counts that share a group.
+#[test]
+fn counting_ahead_drops_for_each_count() {
+    let trial = Trial::native();
+    let choices = vec![(12, 0, 0, 3, false), (19, 0, 1, 0, true), (19, 0, 64, 0, true)];
+    let null = 9;
+    let tape = vec![(0, 0, 0, Some(0), null, false)];
+    let (every_update, traps, held_bytes_max) = (false, false, usize::MAX);
+    let case = Case { streams: 1, partitions: 1, choices, tape, every_update, traps, held_bytes_max };
+    counting_ahead(&trial, &case, vec![1]).expect("both drop it");
 }
 
 /// What a run leaves is what the model says, record by record and row by row.

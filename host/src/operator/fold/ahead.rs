@@ -20,17 +20,19 @@ const NO_ORIGIN: u32 = u32::MAX;
 ///
 /// Each number goes with the latest timestamp of its records and with the headers of the last one: what the count, which
 /// adds the numbers up, would have taken from the records themselves. As with records themselves, a null key is left out,
-/// uncounted, and a null value is dropped and counted. Keys are written in the order in which they came.
+/// uncounted, and a null value is dropped and counted, by each count that would have read it. Keys are written in the order
+/// in which they came.
 pub struct Ahead {
     topic: u32,
+    counts: u64,
     held: Held,
     held_bytes_max: usize,
 }
 
 impl Ahead {
-    /// Writes to one of the task's output topics.
-    pub fn new(topic: u32) -> Self {
-        Self { topic, held: Held::default(), held_bytes_max: HELD_BYTES_MAX }
+    /// Writes to one of the task's output topics, which so many counts read.
+    pub fn new(topic: u32, counts: u64) -> Self {
+        Self { topic, counts, held: Held::default(), held_bytes_max: HELD_BYTES_MAX }
     }
 
     /// Hands on all numbers, as if they came of this input record, this way.
@@ -48,7 +50,7 @@ impl Operator for Ahead {
     fn run(&mut self, rows: &[Row], cx: &mut Context<'_>, _outputs: &mut [Vec<Row>]) -> Result<(), Stop> {
         for row in rows.iter().filter(|row| !row.key.is_null()) {
             if row.value.is_null() {
-                cx.effects.dropped += 1;
+                cx.effects.dropped += self.counts;
                 continue;
             }
             self.held.add(row, &cx.turn.arena);
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn one_number_a_key_with_the_latest_timestamp_and_the_last_headers() {
-        let (mut ahead, mut turn, mut effects) = (Ahead::new(0), Turn::default(), Effects::default());
+        let (mut ahead, mut turn, mut effects) = (Ahead::new(0, 2), Turn::default(), Effects::default());
         let long = "a key that does not lie in the entry";
         let rows = [
             row(&mut turn, 0, Some("b"), Some("x"), "first", 5),
@@ -202,7 +204,7 @@ mod tests {
             row(&mut turn, 6, Some("b"), Some("y"), "last", 4),
         ];
         through(&mut ahead, &mut turn, &mut effects, &rows, false);
-        assert_eq!((effects.dropped, effects.emissions.len()), (1, 0));
+        assert_eq!((effects.dropped, effects.emissions.len()), (2, 0), "dropped by each of two counts");
         through(&mut ahead, &mut turn, &mut effects, &[], true);
         let of = |key: &str, number, time, headers: &str| (key.to_owned(), number, time, headers.to_owned(), NO_ORIGIN);
         let expected = [of("b", 3, 5, "last"), of(long, 1, 1, ""), of("", 1, 2, "")];
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_handed_on_at_the_record_that_makes_it_so() {
-        let (mut ahead, mut turn, mut effects) = (Ahead::new(0), Turn::default(), Effects::default());
+        let (mut ahead, mut turn, mut effects) = (Ahead::new(0, 1), Turn::default(), Effects::default());
         let keys = ["a", "b", "a", "c", "a", "d"];
         let rows: Vec<Row> = (0u32..).zip(keys).map(|(n, key)| row(&mut turn, n, Some(key), Some(""), "", 0)).collect();
         ahead.set_held_bytes_max(2 * (ENTRY_BYTES + 1));
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn bytes_follow_the_headers() {
-        let (mut ahead, mut turn, mut effects) = (Ahead::new(0), Turn::default(), Effects::default());
+        let (mut ahead, mut turn, mut effects) = (Ahead::new(0, 1), Turn::default(), Effects::default());
         for (headers, bytes) in [("long headers", 12), ("", 0), ("more", 4)] {
             let rows = [row(&mut turn, 0, Some("k"), Some(""), headers, 0)];
             through(&mut ahead, &mut turn, &mut effects, &rows, false);
