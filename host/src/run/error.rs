@@ -90,11 +90,12 @@ pub enum RunError {
         /// What the app takes them for.
         now: String,
     },
-    /// A topic that others are to make is not there.
+    /// Topics that others are to make are not there: the first, and further ones.
     #[error(
-        "MS-R011: there is no topic {0}; make it (millstream topic create {0} --partitions 1 --kafka BROKERS), or have the app make it by two lines in the manifest, [topic.{0}] and partitions = 1, with as many partitions as it should have"
+        "MS-R011: there is no topic {0}{more}; make it (millstream topic create {0} --partitions 1 --kafka BROKERS), or have the app make it by two lines in the manifest, [topic.{0}] and partitions = 1, with as many partitions as it should have",
+        more = .1.iter().map(|topic| format!(", nor {topic}")).collect::<String>()
     )]
-    NoTopic(Topic),
+    NoTopic(Topic, Vec<Topic>),
     /// An internal topic is kept in a way that loses what the app needs.
     #[error(
         "MS-R012: topic {topic} has cleanup.policy={there}, and the app needs {wanted}; alter it, or take another app name"

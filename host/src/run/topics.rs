@@ -15,7 +15,7 @@ impl App {
     /// See [`RunError`].
     pub fn make_topics(&self, log: &mut dyn Transport) -> Result<(), RunError> {
         let shared = log.truth() == Truth::Changelog;
-        let mut draft = Draft { log, there: HashMap::new(), new: Vec::new(), shared };
+        let mut draft = Draft { log, there: HashMap::new(), new: Vec::new(), missing: Vec::new(), shared };
         let mut settled = Vec::new();
         let internal = self.internal();
         for (topic, settings) in &self.manifest.topics {
@@ -27,9 +27,13 @@ impl App {
             settled.push(spec);
         }
         self.draft_sources(&mut draft)?;
+        self.draft_outputs(&mut draft)?;
+        if let Some((first, others)) = draft.missing.split_first() {
+            return Err(RunError::NoTopic(first.clone(), others.to_vec()));
+        }
+        // How wide these are depends on the sources.
         self.draft_repartitions(&mut draft)?;
         self.draft_changelogs(&mut draft)?;
-        self.draft_outputs(&mut draft)?;
         let Draft { log, new, .. } = draft;
         for spec in &new {
             log.create_topic(spec)?;
@@ -138,6 +142,8 @@ struct Draft<'a> {
     there: HashMap<Topic, Option<TopicSpec>>,
     /// Those that are not there yet, in the order in which they are to be made.
     new: Vec<TopicSpec>,
+    /// Those that others are to make, and have not.
+    missing: Vec<Topic>,
     /// Whether others use the topics, too.
     shared: bool,
 }
@@ -162,7 +168,10 @@ impl Draft<'_> {
     /// Adds a topic that the manifest does not describe. Where others use topics, a wrong name must not make one.
     fn add_foreign(&mut self, topic: Topic) -> Result<(), RunError> {
         if self.shared && self.partitions(&topic)?.is_none() {
-            return Err(RunError::NoTopic(topic));
+            if !self.missing.contains(&topic) {
+                self.missing.push(topic);
+            }
+            return Ok(());
         }
         self.add(&TopicSpec::new(topic, 1), None)
     }
