@@ -3,12 +3,13 @@
 use super::commit::retry;
 use super::pause::{OPENING, Pause};
 use super::report::Report;
-use super::{Owned, Worker};
+use super::{Owned, Shared, Worker};
 use crate::operator::Stop;
 use crate::record::TopicPartition;
 use crate::store::{KeyValueStore, Writes};
 use crate::task::{Need, Restore, Task};
 use crate::transport::{Fetch, Transaction, Transport, TransportError, Truth};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of a changelog that are read and written into the state at once.
@@ -143,7 +144,7 @@ impl Worker {
         }
         let log = self.log.as_mut();
         let Some((restore, report)) = under_way else {
-            *under_way = begin(task, *index, since, log)?;
+            *under_way = begin(task, *index, since, log, &self.shared)?;
             *index += usize::from(under_way.is_none());
             return Ok(Advanced::On(Stage::Restoring(restoring)));
         };
@@ -201,6 +202,7 @@ fn begin(
     index: usize,
     since: Instant,
     log: &mut dyn Transport,
+    shared: &Arc<Shared>,
 ) -> Result<Option<(Restore, Report)>, Stop> {
     let Some(changelog) = task.changelog(index).cloned() else { return Ok(None) };
     let bounds = log.bounds(&changelog)?;
@@ -211,7 +213,7 @@ fn begin(
         return Err(TransportError::Retry(format!("{changelog} ends at {}, before its store", bounds.1)).into());
     }
     let Some(restore) = Restore::begin(store, changelog, bounds, truth)? else { return Ok(None) };
-    let report = Report::new(task, &restore);
+    let report = Report::new(task, &restore, shared);
     Ok(Some((restore, report)))
 }
 

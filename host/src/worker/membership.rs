@@ -6,6 +6,10 @@ use super::{Owned, Worker};
 use crate::operator::Stop;
 use crate::task::Task;
 use crate::transport::{Change, Transaction, TransportError};
+use std::time::{Duration, Instant};
+
+/// Time between two lines about what keeps tasks from being opened.
+const TELL: Duration = Duration::from_secs(10);
 
 impl Worker {
     /// Carries out what changed.
@@ -40,13 +44,18 @@ impl Worker {
             self.commit_first()?;
         }
         match self.maker.agree() {
-            Ok(()) => self.state.agreed = true,
+            Ok(()) => {
+                self.state.agreed = true;
+                self.state.asking_since = None;
+            }
             // Nothing is open, so nothing is to be taken back.
             Err(Stop::Transport(
                 TransportError::Retry(why) | TransportError::Aborted(why) | TransportError::InDoubt(why),
             )) => {
                 let (worker, again_in) = (self.number, self.state.asking.grow(OPENING));
-                if again_in == OPENING.max {
+                let since = self.state.asking_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= TELL {
+                    *since = Instant::now();
                     tracing::warn!(worker, ?again_in, "not known yet whether all run one topology: {why}");
                 }
                 tracing::debug!(worker, ?again_in, "not yet: {why}");

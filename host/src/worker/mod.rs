@@ -16,6 +16,7 @@ mod standby;
 
 pub use failures::FailureLog;
 pub use latency::Latency;
+pub use report::{Restored, Restores};
 pub use shared::Shared;
 
 use crate::operator::Stop;
@@ -117,6 +118,8 @@ pub struct State {
     agreed: bool,
     /// Before that is asked again.
     asking: Pause,
+    /// Since when it is asked, or was last told that it is.
+    asking_since: Option<Instant>,
     /// The membership under which its tasks read.
     fence: Option<Fence>,
     /// What waits for the commit apart from what the tasks hold.

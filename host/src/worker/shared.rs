@@ -1,6 +1,6 @@
 //! What the workers of an app share.
 
-use super::Latency;
+use super::{Latency, Restores};
 use crate::task::Turned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +26,11 @@ pub struct Shared {
     pub dead_letters: AtomicU64,
     /// How long commits took, from the hand-in to the end.
     pub commits: Latency,
+    /// Stores that are restored.
+    pub restores: Restores,
+    /// For each worker by how many records the copies are behind without which the process does not join its group;
+    /// `u64::MAX`: it waits for none, or that is not known.
+    pub(super) behind: Vec<AtomicU64>,
 }
 
 impl Shared {
@@ -34,7 +39,8 @@ impl Shared {
         let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         let (stop, failed, over) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let commits = Latency::default();
+        let (commits, restores) = (Latency::default(), Restores::default());
+        let behind = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         Arc::new(Self {
             stop,
             failed,
@@ -45,6 +51,8 @@ impl Shared {
             dropped,
             dead_letters,
             commits,
+            restores,
+            behind,
         })
     }
 
@@ -63,6 +71,19 @@ impl Shared {
             self.over.store(true, Ordering::SeqCst);
         }
         self.over.load(Ordering::SeqCst)
+    }
+
+    /// By how many records the worst copy is behind without which the process does not join its group; none if it waits for
+    /// no copies, or that is not known.
+    pub fn copies_behind(&self) -> Option<u64> {
+        self.behind.iter().map(|behind| behind.load(Ordering::Relaxed)).filter(|behind| *behind < u64::MAX).max()
+    }
+
+    /// The worker waits for copies that are so many records behind, or for none.
+    pub(super) fn wait_for_copies(&self, worker: usize, behind: Option<u64>) {
+        if let Some(place) = self.behind.get(worker) {
+            place.store(behind.unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
     }
 
     /// Adds what a turn did.

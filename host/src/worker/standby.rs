@@ -74,9 +74,9 @@ impl Worker {
             }));
         }
         let progressed = self.bring_on_copies()?;
-        if self.coordinator.waits_for_copies()
-            && let Some(records) = self.copies_are_behind()?
-        {
+        let behind = if self.coordinator.waits_for_copies() { self.copies_are_behind()? } else { None };
+        self.shared.wait_for_copies(self.number, behind.filter(|_| !self.state.standbys.is_empty()));
+        if let Some(records) = behind {
             self.coordinator.tell_behind(records);
         }
         Ok(progressed)
