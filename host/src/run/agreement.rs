@@ -82,7 +82,10 @@ impl Agreement {
                 self.tell()?;
             }
             Ok(())
-        })
+        })?;
+        // From now on workers ask, whose tasks wait meanwhile.
+        self.log = Box::new(self.kafka.hurried_tool());
+        Ok(())
     }
 
     /// Refuses to go on beside members that run another topology and told it before. A member asks whenever the group has

@@ -1,9 +1,11 @@
 //! Where an app runs: its data directory, and what carries its topics.
 
+use super::local_state::LocalState;
 use super::numbered::Numbered;
 use super::{App, RunError, access, upkeep};
 use crate::record::Topic;
 use crate::store::{Db, Family, Writes};
+use crate::task::TaskId;
 use crate::transport::embedded::EmbeddedLog;
 use crate::transport::kafka::{Kafka, Settings, Work};
 use crate::transport::socket::Server;
@@ -107,8 +109,9 @@ impl Host {
             .ok()
     }
 
-    /// What each of so many workers works with, where there are so many tasks.
-    pub(super) fn equip(&self, app: &App, workers: usize, tasks: usize) -> Result<Vec<Equipment>, RunError> {
+    /// What each of so many workers works with, where these are the tasks.
+    pub(super) fn equip(&self, app: &App, workers: usize, ids: &[TaskId]) -> Result<Vec<Equipment>, RunError> {
+        let tasks = ids.len();
         match &self.carrier {
             Carrier::Embedded(log) => {
                 let own = |number| Alone::new((0..tasks).filter(|task| task % workers == number).collect());
@@ -117,7 +120,8 @@ impl Host {
             }
             Carrier::Kafka(kafka) => {
                 let exactly_once = app.manifest.settings.exactly_once;
-                let work = Work { workers, tasks: app.task_topic(), restores: app.restores(), exactly_once };
+                let state = LocalState::of(app, &self.db, ids);
+                let work = Work { workers, tasks: app.task_topic(), state, exactly_once };
                 let equip = |(transport, membership)| -> Equipment {
                     (Box::new(transport), Box::new(Numbered { membership, tasks }))
                 };
@@ -131,11 +135,6 @@ impl App {
     /// The topic by which the processes of the app share its tasks.
     pub(super) fn task_topic(&self) -> Topic {
         Topic::new(&format!("{}-tasks", self.manifest.app))
-    }
-
-    /// Whether a task has a store that is restored from a changelog.
-    fn restores(&self) -> bool {
-        self.blueprint.plan.subtopologies.iter().flat_map(|part| &part.stores).any(|store| store.changelog)
     }
 }
 

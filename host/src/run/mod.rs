@@ -9,6 +9,7 @@ mod grown;
 mod host;
 mod layouts;
 mod left_over;
+mod local_state;
 mod maker;
 mod numbered;
 mod outline;
@@ -179,7 +180,7 @@ impl App {
         let shared_app = Arc::new(self.clone());
         let settings = &self.manifest.settings;
         // All of it before the first thread begins: none is left alone where another's fails.
-        let equipment = host.equip(self, workers, ids.len())?;
+        let equipment = host.equip(self, workers, &ids)?;
         let mut threads = Vec::new();
         for (number, (log, coordinator)) in equipment.into_iter().enumerate() {
             let (app, ids, claims) = (Arc::clone(&shared_app), Arc::clone(&ids), Arc::clone(&claims));

@@ -80,7 +80,7 @@ fn restored(log: &str, from: usize) -> u64 {
     done.map(|fields| fields["records"].as_u64().expect("a number")).sum()
 }
 
-/// The group's assignor knows nothing of copies, so copies are where it will put the tasks.
+/// Copies are where tasks are to go.
 #[test]
 fn of_three_processes_those_that_have_the_copies_go_on_with_the_tasks_of_the_dead() {
     const APP: &str = "inherited";
@@ -154,6 +154,46 @@ fn who_comes_to_a_group_at_work_has_copies_before_it_takes_tasks() {
     // Before any of them ends and leaves its tasks to others.
     let restored = [&first, &second, &third].map(|(host, _at)| restored(&host.log(), 0));
     assert_eq!(restored, [0; 3], "records that were restored, where copies should have been");
+}
+
+/// No process has copies of others' tasks here, and none is a member any more when they come back.
+#[test]
+fn all_that_start_anew_get_the_tasks_whose_state_they_have() {
+    const APP: &str = "restarted";
+    const TASKS: i32 = 12;
+    // Kafka's default: so long a new group waits for all to come.
+    let broker = Broker::start(1, &["group.initial.rebalance.delay.ms=3000"]);
+    let bootstrap = broker.bootstrap();
+    let client = Client::to(&bootstrap);
+    let (input, changelog) = (format!("{APP}.in"), format!("{APP}-rows-changelog"));
+    client.create(&input, TASKS, &[]);
+    let places = [APP; 3].map(place);
+    let mut produced = 0;
+    // By another name each time: where names decide, each gets other tasks than it had.
+    let mut run = |names: [&str; 3]| {
+        let start = |place: usize| {
+            let (at, name) = (places[place].path(), names[place]);
+            let config = format!("[transport.kafka]\ninstance = \"{name}\"\nacceptable-recovery-lag = 0\n");
+            std::fs::write(at.join("host.toml"), config).expect("a configuration");
+            Host::run(at, &bootstrap, &["--config", "host.toml", "--workers", "2"])
+        };
+        let hosts = [0, 1, 2].map(start);
+        await_that("the tasks are shared", || {
+            let tasks = client.tasks_of_members(APP);
+            tasks.len() == 6 && tasks.iter().all(|tasks| *tasks == 2)
+        });
+        client.produce(&input, &numbered(produced..produced + 1200, TASKS));
+        produced += 1200;
+        await_that("all goes on", || client.read(&changelog, Isolation::Committed).len() == produced);
+        let ended = hosts.map(|host| {
+            host.signal(rustix::process::Signal::TERM);
+            host
+        });
+        ended.map(|host| restored(&host.end().log, 0))
+    };
+    run(["a", "b", "c"]);
+    assert_eq!(run(["c", "a", "b"]), [0; 3], "records that were restored, where the state lay somewhere");
+    assert_eq!(run(["a", "c", "b"]), [0; 3], "records that were restored, where the state lay somewhere");
 }
 
 /// Who keeps copies asks the group's coordinator all the time. librdkafka ends the process when one comes back for which a

@@ -14,6 +14,13 @@ pub(super) fn encode(offset: Offset, now: Timestamp, topic: Option<TopicId>) -> 
     [&offset.get().to_be_bytes()[..], &now.to_be_bytes(), &topic.unwrap_or_default()].concat()
 }
 
+/// Up to which offset the copy of this checkpoint agrees with its changelog; none if it is too old to be used, as far as
+/// that is known without asking brokers.
+pub fn position(checkpoint: &[u8], now: Timestamp) -> Option<u64> {
+    let offset = checkpoint.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))?;
+    u64::try_from(offset).ok().filter(|_| against(checkpoint, now, None, None).is_none())
+}
+
 /// When the copy of this checkpoint had all that its changelog held.
 pub(super) fn time(checkpoint: &[u8]) -> Option<Timestamp> {
     checkpoint.get(8..).and_then(|rest| rest.first_chunk()).map(|bytes| Timestamp::from_be_bytes(*bytes))
@@ -49,6 +56,7 @@ mod tests {
         let (ours, other) = (Some([7; 16]), Some([8; 16]));
         let written = encode(Offset::new(5), 1000, ours);
         assert_eq!(written.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)), Some(5));
+        assert_eq!((position(&written, 1000), position(&written, 1000 + day)), (Some(5), None));
         assert_eq!(against(&written, 1000 + day - 1, ours, None), None);
         assert_eq!(against(&written, 0, ours, None), None, "a clock that was set back");
         assert!(against(&written, 1000 + day, ours, None).is_some());

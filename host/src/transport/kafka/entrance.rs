@@ -1,7 +1,7 @@
 //! When a process that comes to a group at work becomes its member: once it has copies of the tasks that it will get, so
 //! that these do not stand still while their stores are restored (Kafka Streams' warm-up replicas, KIP-441).
 
-use super::sticky::{Member, is_settled, share_of_new};
+use super::assignor::{Member, Positions, is_settled, share_of_new};
 use std::time::{Duration, Instant};
 
 /// So long a group is waited for that does not say who its members are.
@@ -57,8 +57,14 @@ impl Entrance {
     }
 
     /// What to do, where these are the members, none if the group does not say, and the copies are so many records behind,
-    /// none if that is not known yet.
-    pub(super) fn look(&mut self, members: Option<&[Member]>, behind: Option<u64>, now: Instant) -> Step {
+    /// none if that is not known yet; `held` is what lies here of the tasks that have state.
+    pub(super) fn look(
+        &mut self,
+        members: Option<&[Member]>,
+        behind: Option<u64>,
+        held: &Positions,
+        now: Instant,
+    ) -> Step {
         let Some(members) = members else {
             return wait(&mut self.silent, PATIENCE, now).unwrap_or(Step::Enter("the group does not answer"));
         };
@@ -76,7 +82,7 @@ impl Entrance {
             return wait(&mut self.unsettled, limit, now).unwrap_or(Step::Enter("the group does not settle"));
         }
         self.unsettled = None;
-        let share = share_of_new(members, self.workers);
+        let share = share_of_new(members, &self.instance, self.workers, held);
         if share.is_empty() {
             return Step::Enter("nothing is for it");
         }
@@ -112,13 +118,17 @@ fn wait(since: &mut Option<Instant>, limit: Duration, now: Instant) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use super::super::sticky::tests::group;
+    use super::super::assignor::tests::group;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn entrance() -> (Entrance, Instant) {
         (Entrance::new("new", 1, 100), Instant::now())
+    }
+
+    fn held() -> Positions {
+        (0..4).map(|task| (task, 0)).collect()
     }
 
     fn enters(step: &Step) -> bool {
@@ -129,7 +139,7 @@ mod tests {
     fn who_has_nothing_to_copy_enters_at_once() {
         for members in [group(&[]), group(&[("a", &[0, 1]), ("new", &[])]), group(&[("a", &[0])])] {
             let (mut entrance, now) = entrance();
-            assert!(enters(&entrance.look(Some(&members), None, now)), "{members:?}");
+            assert!(enters(&entrance.look(Some(&members), None, &held(), now)), "{members:?}");
         }
     }
 
@@ -138,13 +148,13 @@ mod tests {
         let (mut entrance, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
         let copy = Step::Copy(vec![0, 1]);
-        assert_eq!(entrance.look(Some(&members), None, now), copy);
-        assert_eq!(entrance.look(Some(&members), None, now), copy);
-        assert_eq!(entrance.look(Some(&members), Some(101), now), copy);
+        assert_eq!(entrance.look(Some(&members), None, &held(), now), copy);
+        assert_eq!(entrance.look(Some(&members), None, &held(), now), copy);
+        assert_eq!(entrance.look(Some(&members), Some(101), &held(), now), copy);
         // Somebody else came: it is to get others, and what was told is not of these.
         let others = group(&[("a", &[2, 3]), ("b", &[0, 1])]);
-        assert_eq!(entrance.look(Some(&others), Some(100), now), Step::Copy(vec![0]));
-        assert!(enters(&entrance.look(Some(&others), Some(100), now)));
+        assert_eq!(entrance.look(Some(&others), Some(100), &held(), now), Step::Copy(vec![0]));
+        assert!(enters(&entrance.look(Some(&others), Some(100), &held(), now)));
     }
 
     #[test]
@@ -154,14 +164,14 @@ mod tests {
             let (mut entrance, now) = entrance();
             for round in [0, 100] {
                 let from = now + round * SECOND;
-                assert_eq!(entrance.look(Some(&unsettled), None, from), Step::Wait);
-                assert_eq!(entrance.look(Some(&unsettled), None, from + (limit - 1) * SECOND), Step::Wait);
+                assert_eq!(entrance.look(Some(&unsettled), None, &held(), from), Step::Wait);
+                assert_eq!(entrance.look(Some(&unsettled), None, &held(), from + (limit - 1) * SECOND), Step::Wait);
                 // Once it has settled it may take as long the next time.
-                assert!(!enters(&entrance.look(Some(&at_work), None, from + limit * SECOND)));
+                assert!(!enters(&entrance.look(Some(&at_work), None, &held(), from + limit * SECOND)));
             }
             let from = now + 200 * SECOND;
-            assert_eq!(entrance.look(Some(&unsettled), None, from), Step::Wait);
-            assert!(enters(&entrance.look(Some(&unsettled), None, from + limit * SECOND)));
+            assert_eq!(entrance.look(Some(&unsettled), None, &held(), from), Step::Wait);
+            assert!(enters(&entrance.look(Some(&unsettled), None, &held(), from + limit * SECOND)));
         }
     }
 
@@ -169,25 +179,30 @@ mod tests {
     fn a_group_that_does_not_answer_is_waited_for_each_time() {
         let (mut entrance, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
-        assert_eq!(entrance.look(None, None, now), Step::Wait);
-        assert_eq!(entrance.look(None, None, now + 9 * SECOND), Step::Wait);
-        assert!(!enters(&entrance.look(Some(&members), None, now + 10 * SECOND)));
-        assert_eq!(entrance.look(None, None, now + 20 * SECOND), Step::Wait);
-        assert!(enters(&entrance.look(None, None, now + 30 * SECOND)));
+        assert_eq!(entrance.look(None, None, &held(), now), Step::Wait);
+        assert_eq!(entrance.look(None, None, &held(), now + 9 * SECOND), Step::Wait);
+        assert!(!enters(&entrance.look(Some(&members), None, &held(), now + 10 * SECOND)));
+        assert_eq!(entrance.look(None, None, &held(), now + 20 * SECOND), Step::Wait);
+        assert!(enters(&entrance.look(None, None, &held(), now + 30 * SECOND)));
     }
 
     #[test]
     fn neither_copies_that_stand_still_nor_others_that_come_and_go_keep_it_out() {
         let (mut slow, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
-        slow.look(Some(&members), None, now);
+        slow.look(Some(&members), None, &held(), now);
         for (second, behind) in [(0, None), (59, Some(9_000)), (118, Some(8_999)), (177, Some(9_000))] {
-            assert_eq!(slow.look(Some(&members), behind, now + second * SECOND), Step::Copy(vec![0, 1]), "{second}");
+            assert_eq!(
+                slow.look(Some(&members), behind, &held(), now + second * SECOND),
+                Step::Copy(vec![0, 1]),
+                "{second}"
+            );
         }
-        assert!(enters(&slow.look(Some(&members), Some(8_999), now + 178 * SECOND)));
+        assert!(enters(&slow.look(Some(&members), Some(8_999), &held(), now + 178 * SECOND)));
         let (mut kept_out, now) = entrance();
         let others = group(&[("a", &[2, 3]), ("b", &[0, 1])]);
-        let steps = (0..21).map(|look| kept_out.look(Some(if look % 2 == 0 { &members } else { &others }), None, now));
+        let steps =
+            (0..21).map(|look| kept_out.look(Some(if look % 2 == 0 { &members } else { &others }), None, &held(), now));
         assert_eq!(steps.map(|step| enters(&step)).collect::<Vec<_>>(), [[false; 20].as_slice(), &[true]].concat());
     }
 }

@@ -2,10 +2,11 @@
 //! topics in `topics.rs`.
 
 use super::clients::Clients;
-use super::ffi::{AdminClient, ConsumerClient};
+use super::ffi::AdminClient;
 use super::ffi_groups::GroupMember;
 use super::ffi_log::throw_events_away;
 use super::groups::Groups;
+use super::inquirer::Inquirer;
 use super::offsets::{list, offset_in, one, one_at};
 use super::settings::Settings;
 use super::slots::Slots;
@@ -40,9 +41,9 @@ pub(super) struct Link {
     pub(super) group: String,
     pub(super) admin: AdminClient,
     /// Sees everything that was written, committed or not.
-    pub(super) watcher: ConsumerClient,
+    pub(super) watcher: Inquirer,
     /// Sees what is committed.
-    pub(super) reader: ConsumerClient,
+    pub(super) reader: Inquirer,
     groups: Groups,
     /// Milliseconds since the epoch.
     pub(super) now: fn() -> Timestamp,
@@ -57,8 +58,12 @@ impl Link {
         let name = format!("{group}-admin");
         let clients = Arc::new(Clients::new(settings, now)?);
         let admin = clients.admin(&name)?;
-        let watcher = clients.reader(&name, group, "read_uncommitted")?;
-        let reader = clients.reader(&name, group, "read_committed")?;
+        let inquirer = |isolation: &'static str| -> Result<Inquirer, TransportError> {
+            let (name, group, theirs) = (name.clone(), group.to_owned(), Arc::clone(&clients));
+            let make = move || theirs.reader(&name, &group, isolation);
+            Ok(Inquirer::new(make()?, Box::new(move || make().ok())))
+        };
+        let (watcher, reader) = (inquirer("read_uncommitted")?, inquirer("read_committed")?);
         let groups = Groups::new(&clients, group);
         let (group, slots, commits) = (group.into(), Slots::default(), AtomicU64::new(0));
         Ok(Self { clients, group, admin, watcher, reader, groups, now, slots, commits })
@@ -66,7 +71,7 @@ impl Link {
 
     /// The last trouble with brokers.
     pub(super) fn take_trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.watcher.client().context().take_trouble()
+        self.watcher.client().client().context().take_trouble()
     }
 
     /// Waits until a broker answers.
@@ -77,12 +82,12 @@ impl Link {
         let began = Instant::now();
         loop {
             // All brokers and no more than that are asked for.
-            let error = match self.watcher.fetch_metadata(Some(NOWHERE), SLICE) {
+            let error = match self.watcher.client().fetch_metadata(Some(NOWHERE), SLICE) {
                 Ok(_) => return Ok(()),
                 Err(error) => retry(&error),
             };
             self.serve();
-            if began.elapsed() >= ANSWER || self.watcher.client().context().is_shut_out() {
+            if began.elapsed() >= ANSWER || self.watcher.client().client().context().is_shut_out() {
                 return Err(error);
             }
         }
@@ -92,7 +97,7 @@ impl Link {
     pub(super) fn serve(&self) {
         self.clients.look_after(EVENTS);
         throw_events_away(&self.admin, EVENTS);
-        for client in [&self.watcher, &self.reader] {
+        for client in [self.watcher.client(), self.reader.client()] {
             for _ in 0..EVENTS {
                 if let Some(Err(error)) = client.poll(Duration::ZERO) {
                     tracing::debug!("kafka: {error}");
@@ -103,7 +108,7 @@ impl Link {
 
     /// All groups.
     pub(super) fn groups(&self) -> Result<Vec<String>, TransportError> {
-        let list = self.watcher.fetch_group_list(None, ANSWER).map_err(|error| retry(&error))?;
+        let list = self.watcher.client().fetch_group_list(None, ANSWER).map_err(|error| retry(&error))?;
         Ok(list.groups().iter().map(|group| group.name().to_owned()).collect())
     }
 
@@ -121,7 +126,7 @@ impl Link {
             return Ok(());
         }
         let offsets = list(offsets, "")?;
-        let moved = self.reader.commit(&offsets, CommitMode::Sync);
+        let moved = self.reader.client().commit(&offsets, CommitMode::Sync);
         moved.map_err(|error| TransportError::Refused(format!("the offsets of {group} cannot be set: {error}")))
     }
 
@@ -131,7 +136,8 @@ impl Link {
         partition: &TopicPartition,
         timeout: Duration,
     ) -> Result<(Offset, Offset), TransportError> {
-        let asked = self.watcher.fetch_watermarks(partition.topic.as_str(), partition.partition.get(), timeout);
+        let (topic, number) = (partition.topic.as_str(), partition.partition.get());
+        let asked = self.watcher.ask(|client| client.fetch_watermarks(topic, number, timeout));
         let (start, end) = asked.map_err(|error| about(partition, &error))?;
         Ok((Offset::new(start), Offset::new(end)))
     }
@@ -141,7 +147,8 @@ impl Link {
         partition: &TopicPartition,
         at: Timestamp,
     ) -> Result<Option<Offset>, TransportError> {
-        let found = self.reader.offsets_for_times(one_at(partition, at)?, ANSWER);
+        let one = one_at(partition, at)?;
+        let found = self.reader.ask(|client| client.offsets_for_times(one.clone(), ANSWER));
         Ok(offset_in(&found.map_err(|error| about(partition, &error))?, partition))
     }
 
@@ -165,7 +172,7 @@ impl Link {
     /// The transactional id of who committed the partition's offset last.
     fn committed_by(&self, partition: &TopicPartition) -> Result<Option<String>, TransportError> {
         // The watcher is told the last offset even while a transaction with the next one is open.
-        let found = self.watcher.committed_offsets(one(partition), COMMITTED);
+        let found = self.watcher.ask(|client| client.committed_offsets(one(partition), COMMITTED));
         let found = found.map_err(|error| about(partition, &error))?;
         let element = found.find_partition(partition.topic.as_str(), partition.partition.get());
         Ok(element.map(|element| element.metadata().to_owned()))
@@ -173,7 +180,11 @@ impl Link {
 
     /// Where the group goes on, once no transaction with that offset is open.
     pub(super) fn committed(&self, partition: &TopicPartition) -> Result<Option<Offset>, TransportError> {
-        let found = self.reader.committed_offsets(one(partition), COMMITTED);
+        let found = self.reader.client().committed_offsets(one(partition), COMMITTED);
+        if found.is_err() {
+            // Because of a transaction, or because the client is not answered any more: then it does not get this one either.
+            let _ = self.reader.ask(|client| client.fetch_metadata(Some(NOWHERE), SLICE));
+        }
         let found = found.map_err(|error| about(partition, &error))?;
         let element = found.find_partition(partition.topic.as_str(), partition.partition.get());
         if let Some(Err(error)) = element.map(|element| element.error()) {

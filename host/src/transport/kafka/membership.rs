@@ -1,11 +1,14 @@
 //! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
 //! partition works on the task; what the task reads is assigned by hand.
 
+use super::LocalState;
+use super::assignor::Positions;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
+use super::ffi_assignor::Assignor;
 use super::ffi_groups::GroupMember;
 use super::link::{Link, MEMBERS};
-use super::placement::Placement;
+use super::placement::{Placement, instance_of};
 use crate::record::Topic;
 use crate::transport::{Change, Coordinator, TransportError};
 use rdkafka::TopicPartitionList;
@@ -27,6 +30,10 @@ const WORKED_ON: Duration = Duration::from_millis(900);
 /// Time between two questions that wake librdkafka's main thread. It looks whether a heartbeat is due when something wakes it
 /// and else once or twice a second, whatever `heartbeat.interval.ms` says; by a heartbeat a member hears of tasks that are free.
 const WAKE: Duration = Duration::from_millis(50);
+
+/// Events of the consumer that are served at once: before a change of the group may lie errors of brokers that are away, by
+/// the hundred.
+const EVENTS: usize = 64;
 
 /// A member of the app's group.
 pub struct Membership {
@@ -52,17 +59,20 @@ pub(super) struct Copies {
     worker: usize,
     /// What it was told last.
     told: Vec<usize>,
+    /// What the members tell of, as long as they are there.
+    _state: Arc<dyn LocalState>,
 }
 
 impl Copies {
     /// Worker `worker`'s share.
-    pub(super) const fn new(placement: Arc<Placement>, worker: usize) -> Self {
-        Self { placement, worker, told: Vec::new() }
+    pub(super) const fn new(placement: Arc<Placement>, worker: usize, state: Arc<dyn LocalState>) -> Self {
+        Self { placement, worker, told: Vec::new(), _state: state }
     }
 }
 
 impl Membership {
-    /// Will join the app's group as `name`: when it has the copies that it is to have before.
+    /// Will join the app's group as `name`, when it has the copies that it is to have before; `told` is what it tells then of
+    /// the state that lies here.
     ///
     /// # Errors
     /// If the settings are refused.
@@ -70,9 +80,15 @@ impl Membership {
         link: &Arc<Link>,
         name: &str,
         tasks: &Topic,
+        told: Box<dyn Fn() -> Positions + Send + Sync>,
         copies: Option<Copies>,
     ) -> Result<Self, TransportError> {
         let consumer = Arc::new(link.clients.member(name, &link.group)?);
+        if !Assignor::install(&consumer, tasks.as_str(), instance_of(name, &link.group), told) {
+            tracing::warn!(
+                "tasks are given out without an eye on where their state lies: this librdkafka is another one"
+            );
+        }
         let (link, name, waits_for) = (Arc::clone(link), name.to_owned(), Some(tasks.clone()));
         let mut membership =
             Self { consumer, link, name, current: None, woken: Instant::now(), revoked: None, copies, waits_for };
@@ -171,14 +187,13 @@ impl Coordinator for Membership {
         self.wake();
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
-        match self.consumer.poll(Duration::ZERO) {
-            Some(Err(error)) if self.consumer.client().fatal_error().is_some() => {
+        for error in std::iter::from_fn(|| self.consumer.poll(Duration::ZERO)).take(EVENTS).filter_map(Result::err) {
+            if self.consumer.client().fatal_error().is_some() {
                 return Err(TransportError::Refused(format!(
                     "MS-T023: this process cannot be a member of the group any more: {error}; start it again"
                 )));
             }
-            Some(Err(error)) => tracing::debug!("kafka: {error}"),
-            Some(Ok(_)) | None => {}
+            tracing::debug!("kafka: {error}");
         }
         if !joined {
             return Ok(None);
@@ -210,7 +225,7 @@ impl Coordinator for Membership {
     }
 
     fn standbys(&mut self) -> Option<Vec<usize>> {
-        let Copies { placement, worker, told } = self.copies.as_mut()?;
+        let Copies { placement, worker, told, .. } = self.copies.as_mut()?;
         let tasks = placement.tasks_of(*worker);
         if tasks == *told {
             return None;
@@ -224,7 +239,7 @@ impl Coordinator for Membership {
     }
 
     fn tell_behind(&mut self, records: u64) {
-        if let Some(Copies { placement, worker, told }) = &self.copies {
+        if let Some(Copies { placement, worker, told, .. }) = &self.copies {
             placement.tell(*worker, told, records);
         }
     }

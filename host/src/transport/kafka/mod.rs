@@ -6,6 +6,7 @@
 
 mod admin;
 mod appender;
+mod assignor;
 mod checkpoint;
 mod clients;
 mod context;
@@ -13,6 +14,7 @@ mod ending;
 mod ends;
 mod entrance;
 mod ffi;
+mod ffi_assignor;
 mod ffi_client;
 mod ffi_groups;
 mod ffi_log;
@@ -21,22 +23,24 @@ mod ffi_token;
 mod ffi_topics;
 mod groups;
 mod guard;
+mod inquirer;
 mod link;
 mod membership;
 mod oauth;
 mod offsets;
 mod outputs;
 mod placement;
+mod positions;
 mod reader;
 mod settings;
 mod slots;
-mod sticky;
 mod topics;
 mod transactions;
 mod transport;
 mod wake;
 mod writer;
 
+pub use checkpoint::position;
 pub use membership::Membership;
 pub use oauth::TokenSource;
 pub use settings::{Settings, against};
@@ -45,12 +49,15 @@ pub use transport::KafkaTransport;
 use super::{Member, TransportError};
 use crate::record::{Timestamp, Topic, TopicPartition};
 use crate::store::Db;
+use assignor::Positions;
 use ffi_groups::GroupMember;
 use link::{ANSWER, Link};
 use membership::Copies;
 use placement::{Placement, Process};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Time between two looks at what came to the clients that nobody reads by.
@@ -71,10 +78,20 @@ pub struct Work {
     pub workers: usize,
     /// The topic by which tasks are shared.
     pub tasks: Topic,
-    /// Whether any task has a store that is restored from a changelog.
-    pub restores: bool,
+    /// The state that lies here; none where no task has a store that is restored from a changelog.
+    pub state: Option<Arc<dyn LocalState>>,
     /// Whether outputs, offsets and changelogs are one transaction.
     pub exactly_once: bool,
+}
+
+/// What lies here of the state of an app's tasks: where most of it lies a task goes.
+pub trait LocalState: Debug + Send + Sync {
+    /// By the number of each task that has stores with changelogs: the offsets up to which what lies here agrees with these,
+    /// summed; 0 if nothing does.
+    fn positions(&self) -> BTreeMap<usize, u64>;
+
+    /// The tasks that have such stores.
+    fn stateful(&self) -> BTreeSet<usize>;
 }
 
 impl Kafka {
@@ -107,6 +124,11 @@ impl Kafka {
     /// The transport of a tool: it reads, and appends outside of transactions.
     pub fn tool(&self) -> KafkaTransport {
         KafkaTransport::tool(Arc::clone(&self.link), format!("{}-{}-tool", self.link.group, self.instance))
+    }
+
+    /// The same, for questions that keep a worker from its tasks.
+    pub fn hurried_tool(&self) -> KafkaTransport {
+        self.tool().hurried()
     }
 
     /// The brokers that it was told of.
@@ -146,25 +168,34 @@ impl Kafka {
     /// # Errors
     /// If the settings are refused.
     pub fn workers(&self, work: &Work, db: &Db) -> Result<Vec<(KafkaTransport, Membership)>, TransportError> {
-        let placement = work.restores.then(|| self.place_copies(work.workers));
+        let state = work.state.as_ref().map(|state| (state, self.place_copies(work.workers, state)));
         let worker = |number| {
             let name = format!("{}-{}-{number}", self.link.group, self.instance);
-            let copies = placement.as_ref().map(|placement| Copies::new(Arc::clone(placement), number));
-            let membership = Membership::new(&self.link, &name, &work.tasks, copies)?;
+            let copies = |(state, placement): &(&Arc<dyn LocalState>, Arc<Placement>)| {
+                Copies::new(Arc::clone(placement), number, Arc::clone(state))
+            };
+            let copies = state.as_ref().map(copies);
+            let membership = Membership::new(&self.link, &name, &work.tasks, told(work), copies)?;
             let (link, client) = (Arc::clone(&self.link), membership.client());
             Ok((KafkaTransport::worker(link, name, db.clone(), work.exactly_once, client), membership))
         };
         (0..work.workers).map(worker).collect()
     }
 
-    fn place_copies(&self, workers: usize) -> Arc<Placement> {
-        let Settings { standby, acceptable_recovery_lag, .. } = self.link.clients.settings;
-        let instance = self.instance.clone();
-        Placement::follow(
-            &self.link,
-            Process { instance, workers, copies: standby, acceptable: acceptable_recovery_lag },
-        )
+    fn place_copies(&self, workers: usize, state: &Arc<dyn LocalState>) -> Arc<Placement> {
+        let Settings { standby: copies, acceptable_recovery_lag: acceptable, .. } = self.link.clients.settings;
+        let (instance, state) = (self.instance.clone(), Arc::downgrade(state));
+        Placement::follow(&self.link, Process { instance, workers, copies, acceptable, state })
     }
+}
+
+/// What a worker tells the group of what lies here. Each tells all: they need not come at the same moment.
+fn told(work: &Work) -> Box<dyn Fn() -> Positions + Send + Sync> {
+    let state = work.state.as_ref().map(Arc::downgrade);
+    Box::new(move || {
+        let state = state.as_ref().and_then(Weak::upgrade);
+        state.map(|state| state.positions()).unwrap_or_default()
+    })
 }
 
 /// Why no broker answers, as far as the client was told.

@@ -2,11 +2,13 @@
 //! will go when its process does, and further ones by rendezvous hashing, so that little moves when a process comes or
 //! goes. Before it is a member it makes copies of the tasks that it will get (`entrance.rs`).
 
+use super::LocalState;
+use super::assignor::{Member, heirs, is_settled};
 use super::entrance::{Entrance, Step};
 use super::ffi_groups::GroupMember;
 use super::link::Link;
-use super::sticky::{Member, heirs, is_settled};
 use crate::record::murmur2;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -45,6 +47,8 @@ pub(super) struct Process {
     pub(super) copies: usize,
     /// Records by which the copies may be behind of a process that becomes a member.
     pub(super) acceptable: u64,
+    /// What lies with it.
+    pub(super) state: Weak<dyn LocalState>,
 }
 
 impl Placement {
@@ -121,11 +125,13 @@ impl Drop for Door {
 
 /// Has copies made of what the process will get, until it may become a member.
 fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
+    // As it lay here at first: what is copied meanwhile does not change what is to be copied.
+    let held = process.state.upgrade().map(|state| state.positions()).unwrap_or_default();
     let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable);
     let mut told: Option<Instant> = None;
     while let Some(placement) = placement.upgrade() {
         let (members, behind) = (members(link), placement.behind());
-        match entrance.look(members.as_deref(), behind, Instant::now()) {
+        match entrance.look(members.as_deref(), behind, &held, Instant::now()) {
             Step::Enter(why) if told.is_some() => return tracing::info!("joins the group: {why}"),
             Step::Enter(why) => return tracing::debug!("joins the group: {why}"),
             Step::Copy(tasks) => {
@@ -158,7 +164,8 @@ fn keep(link: &Link, placement: &Weak<Placement>, process: &Process) {
         let Some(members) = members(link).filter(|members| is_settled(members) && members.iter().any(own)) else {
             continue;
         };
-        placement.place(copies_of(&members, &process.instance, process.copies));
+        let stateful = process.state.upgrade().map(|state| state.stateful()).unwrap_or_default();
+        placement.place(copies_of(&members, &process.instance, process.copies, &stateful));
         if process.copies == 0 {
             return;
         }
@@ -169,7 +176,7 @@ fn keep(link: &Link, placement: &Weak<Placement>, process: &Process) {
 fn members(link: &Link) -> Option<Vec<Member>> {
     let member = |GroupMember { id, client, partitions, .. }| {
         let instance = instance_of(&client, &link.group).to_owned();
-        Member { id, instance, tasks: partitions }
+        Member { id, instance, generation: -1, tasks: partitions }
     };
     Some(link.members(&link.group, ANSWER).ok()?.into_iter().map(member).collect())
 }
@@ -181,14 +188,14 @@ pub(super) fn instance_of<'a>(client: &'a str, group: &str) -> &'a str {
 }
 
 /// The tasks of which the process `own` keeps a copy, lowest first.
-fn copies_of(members: &[Member], own: &str, copies: usize) -> Vec<usize> {
+fn copies_of(members: &[Member], own: &str, copies: usize, stateful: &BTreeSet<usize>) -> Vec<usize> {
     let mut instances: Vec<&str> = members.iter().map(|member| member.instance.as_str()).collect();
     instances.sort_unstable();
     instances.dedup();
     let mut tasks = Vec::new();
     for owner in instances.iter().filter(|owner| **owner != own) {
         let others: Vec<&str> = instances.iter().filter(|other| *other != owner).copied().collect();
-        for (task, heir) in heirs(members, owner) {
+        for (task, heir) in heirs(members, owner, stateful) {
             let mut keepers = others.clone();
             keepers.sort_by_key(|keeper| (*keeper != heir, rank(task, keeper), *keeper));
             if keepers.iter().take(copies).any(|keeper| *keeper == own) {
@@ -206,7 +213,7 @@ fn rank(task: usize, instance: &str) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sticky::tests::group;
+    use super::super::assignor::tests::group;
     use super::*;
 
     #[test]
@@ -214,7 +221,8 @@ mod tests {
         let group = group(&[("a", &[0, 1, 2, 3]), ("b", &[4, 5]), ("c", &[6, 7]), ("d", &[])]);
         for copies in 0..=4 {
             for task in 0..8 {
-                let keeps = |member: &&Member| copies_of(&group, &member.instance, copies).contains(&task);
+                let keeps =
+                    |member: &&Member| copies_of(&group, &member.instance, copies, &(0..8).collect()).contains(&task);
                 let keepers: Vec<_> = group.iter().filter(keeps).collect();
                 assert_eq!(keepers.len(), copies.min(3), "task {task}");
                 assert!(keepers.iter().all(|keeper| !keeper.tasks.contains(&task)));
@@ -225,14 +233,15 @@ mod tests {
     #[test]
     fn the_first_copy_is_where_the_task_will_go() {
         let group = group(&[("a", &[0, 1, 2, 3]), ("b", &[4, 5]), ("c", &[6, 7, 8])]);
-        assert_eq!(copies_of(&group, "b", 1), [0, 2, 3, 7, 8]);
-        assert_eq!(copies_of(&group, "c", 1), [1, 5]);
-        assert_eq!(copies_of(&group, "a", 1), [4, 6]);
+        let all = (0..9).collect();
+        assert_eq!(copies_of(&group, "b", 1, &all), [0, 1, 3, 6, 7]);
+        assert_eq!(copies_of(&group, "c", 1, &all), [2, 4]);
+        assert_eq!(copies_of(&group, "a", 1, &all), [5, 8]);
     }
 
     #[test]
     fn who_is_alone_keeps_none() {
-        assert_eq!(copies_of(&group(&[("a", &[0, 1])]), "a", 1), [0; 0]);
+        assert_eq!(copies_of(&group(&[("a", &[0, 1])]), "a", 1, &(0..2).collect()), [0; 0]);
     }
 
     #[test]

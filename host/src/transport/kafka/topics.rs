@@ -24,7 +24,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Link {
     /// Partitions of one topic, or of all.
     fn partitions(&self, topic: Option<&str>) -> Result<Vec<(Topic, i32)>, TransportError> {
-        let metadata = self.watcher.fetch_metadata(topic, ANSWER).map_err(|error| retry(&error))?;
+        let metadata =
+            self.watcher.ask(|client| client.fetch_metadata(topic, ANSWER)).map_err(|error| retry(&error))?;
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         Ok(there.map(|topic| (Topic::new(topic.name()), count(topic.partitions().len()))).collect())
@@ -37,7 +38,7 @@ impl Link {
 
     /// A topic's id; none if the brokers do not say.
     pub(super) fn topic_id(&self, topic: &Topic, timeout: Duration) -> Option<TopicId> {
-        topic_id(&self.watcher, topic.as_str(), timeout)
+        topic_id(&self.watcher.client(), topic.as_str(), timeout)
     }
 
     pub(super) fn topics(&self) -> Result<Vec<TopicSpec>, TransportError> {
@@ -146,7 +147,8 @@ impl Link {
         if error != RDKafkaErrorCode::InvalidReplicationFactor {
             return cannot(&format!("topic {name} cannot be made"), error);
         }
-        let known = self.watcher.fetch_metadata(Some(NOWHERE), ANSWER).map_or(0, |known| known.brokers().len());
+        let known =
+            self.watcher.client().fetch_metadata(Some(NOWHERE), ANSWER).map_or(0, |known| known.brokers().len());
         let wanted = match self.clients.settings.replication {
             Some(replicas) => format!("{replicas} replicas, as replication-factor says,"),
             None => "as many replicas as the brokers' default.replication.factor says".to_owned(),

@@ -31,6 +31,8 @@ pub struct KafkaTransport {
     writer: Writer,
     /// Where the state is; none for a tool.
     db: Option<Db>,
+    /// How long it waits for an answer at once.
+    patience: Duration,
     ends: Ends,
     /// Of changelogs.
     ids: HashMap<Topic, TopicId>,
@@ -56,17 +58,19 @@ impl KafkaTransport {
 
     fn new(link: Arc<Link>, name: String, writer: Writer, db: Option<Db>) -> Self {
         let (ends, ids, missing) = (Ends::default(), HashMap::new(), HashMap::new());
-        Self { link, name, since: Instant::now(), reader: None, writer, db, ends, ids, missing }
+        let patience = if db.is_some() { WORKER_ANSWER } else { ANSWER };
+        Self { link, name, since: Instant::now(), reader: None, writer, db, patience, ends, ids, missing }
+    }
+
+    /// A tool that waits for answers no longer than a worker does.
+    pub(super) fn hurried(mut self) -> Self {
+        self.patience = WORKER_ANSWER;
+        self
     }
 
     /// What it shares with the process's others.
     pub(super) fn link(&self) -> &Link {
         &self.link
-    }
-
-    /// How long it waits for an answer at once.
-    fn patience(&self) -> Duration {
-        if self.db.is_some() { WORKER_ANSWER } else { ANSWER }
     }
 
     /// A broker that has just started knows of no topics; one that was deleted stays away.
@@ -157,7 +161,7 @@ impl Transport for KafkaTransport {
     /// With what is written and not committed yet: a reader of committed records that has read up to this end has read
     /// all that was committed when it was asked for.
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(Offset, Offset), TransportError> {
-        let (start, end) = self.link.bounds(partition, self.patience())?;
+        let (start, end) = self.link.bounds(partition, self.patience)?;
         if self.db.is_some() {
             self.ends.learn(partition, end);
         }
@@ -187,7 +191,7 @@ impl Transport for KafkaTransport {
             }
             Err(Unread::Unknown) => self.await_topic(partition),
             Err(Unread::OutOfRange) => {
-                let (start, _) = self.link.bounds(partition, self.patience())?;
+                let (start, _) = self.link.bounds(partition, self.patience)?;
                 self.release(partition);
                 Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start })
             }
@@ -218,7 +222,7 @@ impl Transport for KafkaTransport {
     }
 
     fn message_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
-        self.link.message_bytes_max(topic, self.patience())
+        self.link.message_bytes_max(topic, self.patience)
     }
 
     fn truth(&self) -> Truth {
@@ -226,14 +230,14 @@ impl Transport for KafkaTransport {
     }
 
     fn trusts(&mut self, changelog: &TopicPartition, checkpoint: &[u8]) -> Result<bool, TransportError> {
-        let id = self.link.topic_id(&changelog.topic, self.patience());
+        let id = self.link.topic_id(&changelog.topic, self.patience);
         if let Some(id) = id {
             self.ids.insert(changelog.topic.clone(), id);
         }
         if checkpoint.is_empty() {
             return Ok(true);
         }
-        let retention = self.link.delete_retention(&changelog.topic, self.patience())?;
+        let retention = self.link.delete_retention(&changelog.topic, self.patience)?;
         let against = checkpoint::against(checkpoint, (self.link.now)(), id, retention);
         if let Some(why) = against {
             tracing::warn!(%changelog, "the local copy of a store is read anew: {why}");
@@ -271,7 +275,7 @@ impl Transport for KafkaTransport {
 
     fn is_at_end(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<bool, TransportError> {
         for (partition, position) in positions {
-            if self.link.bounds(partition, self.patience())?.1 > *position {
+            if self.link.bounds(partition, self.patience)?.1 > *position {
                 return Ok(false);
             }
         }
