@@ -81,15 +81,20 @@ impl Worker {
         if self.state.coming.is_empty() || self.shared.ending() {
             return Ok(false);
         }
-        if self.log.sends_early() && self.state.coming.iter().any(Coming::opens) {
+        // Decided once: a pause that is over a moment later waits for the next round.
+        let opens: Vec<bool> = self.state.coming.iter().map(Coming::opens).collect();
+        if self.log.sends_early() && opens.contains(&true) {
             // Opening asks the cluster, which may take longer than a transaction may be open, and may commit where the
             // task begins: what the others have sent must not be in that commit.
             self.commit_first()?;
         }
         let (mut progressed, mut refused) = (false, false);
-        for mut coming in std::mem::take(&mut self.state.coming) {
+        // A commit that failed may have added tasks that are opened anew.
+        let opens = opens.into_iter().chain(std::iter::repeat(false));
+        for (mut coming, opens) in std::mem::take(&mut self.state.coming).into_iter().zip(opens) {
+            let closed = matches!(coming.stage, Stage::Closed);
             // What a cluster did not answer for one task it hardly answers for the next: the tasks at work do not wait.
-            if coming.pause.lasts() || (refused && coming.opens()) {
+            if (closed && (!opens || refused)) || (!closed && coming.pause.lasts()) {
                 self.state.coming.push(coming);
                 continue;
             }

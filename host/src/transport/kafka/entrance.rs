@@ -118,7 +118,7 @@ fn wait(since: &mut Option<Instant>, limit: Duration, now: Instant) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use super::super::assignor::tests::group;
+    use super::super::assignor_tests::group;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);

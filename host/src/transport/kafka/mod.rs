@@ -7,6 +7,8 @@
 mod admin;
 mod appender;
 mod assignor;
+#[cfg(test)]
+mod assignor_tests;
 mod checkpoint;
 mod clients;
 mod context;

@@ -213,7 +213,7 @@ fn rank(task: usize, instance: &str) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::assignor::tests::group;
+    use super::super::assignor_tests::group;
     use super::*;
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) struct Transactions {
     /// None until it is needed, and after it was thrown away.
     producer: Option<Ready>,
     /// One that is on its way: its predecessor's transaction may be open.
-    coming: Option<Guarded>,
+    coming: Option<(Guarded, ClientLog)>,
     /// Producers thrown away since the last commit.
     broken: u32,
     /// Whether the last of them was fenced: a newer one by its name was made.
@@ -73,30 +73,33 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let guarded = self.coming.take().map_or_else(|| self.make(), Ok)?;
+        let (guarded, log) = self.coming.take().map_or_else(|| self.make(), Ok)?;
         crate::killpoint::pass("kafka-before-init");
         let made = guarded.call(SLICE + GRACE, |client| ffi::init_transactions(client, SLICE));
         crate::killpoint::pass("kafka-after-init");
         match made {
             None => Err(self.left_behind(guarded, "init_transactions", SLICE + GRACE)),
             Some(Err(TxnError::Again(why))) => {
-                self.coming = Some(guarded);
+                self.coming = Some((guarded, log));
                 Err(TransportError::Retry(why))
             }
             Some(Err(TxnError::Abort(why))) => Err(TransportError::Retry(why)),
             Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
             Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
             Some(Ok(())) => {
-                let (outputs, log) = (Outputs::of(guarded.client()), ClientLog::of(guarded.client()));
+                let outputs = Outputs::of(guarded.client());
                 self.producer = Some(Ready { outputs, log, guarded, open: false });
                 Ok(())
             }
         }
     }
 
-    fn make(&self) -> Result<Guarded, TransportError> {
+    fn make(&self) -> Result<(Guarded, ClientLog), TransportError> {
         let client = self.clients.producer(&self.id, Some(&self.id))?;
-        Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))
+        let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
+        // From the start: what librdkafka told of a connection a moment ago it does not tell again for 30 seconds.
+        let log = ClientLog::of(guarded.client());
+        Ok((guarded, log))
     }
 
     /// Produces the records of batches into the open transaction, or into a new one; says how many there were.
@@ -177,6 +180,11 @@ impl Transactions {
                 Err(self.left_behind(ready.guarded, "the commit", DEADLINE + GRACE))
             }
         }
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.producer.as_ref().is_some_and(|ready| ready.open)
     }
 
     /// Takes what the producer logged: where nothing is committed, as in an outage, it would pile up.

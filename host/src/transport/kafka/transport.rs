@@ -29,6 +29,8 @@ pub struct KafkaTransport {
     since: Instant,
     reader: Option<Reader>,
     writer: Writer,
+    /// Whether anything was written since the last commit.
+    written: bool,
     /// Where the state is; none for a tool.
     db: Option<Db>,
     /// How long it waits for an answer at once.
@@ -59,7 +61,19 @@ impl KafkaTransport {
     fn new(link: Arc<Link>, name: String, writer: Writer, db: Option<Db>) -> Self {
         let (ends, ids, missing) = (Ends::default(), HashMap::new(), HashMap::new());
         let patience = if db.is_some() { WORKER_ANSWER } else { ANSWER };
-        Self { link, name, since: Instant::now(), reader: None, writer, db, patience, ends, ids, missing }
+        Self {
+            link,
+            name,
+            since: Instant::now(),
+            reader: None,
+            writer,
+            written: false,
+            db,
+            patience,
+            ends,
+            ids,
+            missing,
+        }
     }
 
     /// A tool that waits for answers no longer than a worker does.
@@ -93,8 +107,18 @@ impl KafkaTransport {
     /// The open transaction failed: what was written in it is not committed with what follows.
     fn failed<T>(&mut self, error: TransportError) -> Result<T, TransportError> {
         self.ends.lost();
+        self.written = false;
         self.give_way()?;
         Err(error)
+    }
+
+    /// What was written before and what follows are one transaction, or none.
+    fn hold_together(&mut self) -> Result<(), TransportError> {
+        if !self.written || self.writer.holds() {
+            return Ok(());
+        }
+        let what = "the transaction that was written in has ended, and what follows must not be committed without it";
+        self.failed(TransportError::InDoubt(what.into()))
     }
 
     /// Gives way where another process works under this one's name, as by a copy of its data directory: for ever they would
@@ -255,8 +279,10 @@ impl Transport for KafkaTransport {
 
     fn send(&mut self, outputs: Vec<(TopicPartition, Vec<u8>)>) -> Result<(), TransportError> {
         for (partition, batch) in outputs {
+            self.hold_together()?;
             let produced = self.writer.produce((&self.link, &self.name), &partition, batch);
             let count = produced.or_else(|error| self.failed(error))?;
+            self.written = true;
             self.ends.wrote(&partition, count);
         }
         Ok(())
@@ -264,6 +290,7 @@ impl Transport for KafkaTransport {
 
     fn abort(&mut self) -> Result<(), TransportError> {
         self.ends.lost();
+        self.written = false;
         self.writer.abort()
     }
 
@@ -290,9 +317,11 @@ impl Transport for KafkaTransport {
             if crate::fault::is("state-before-commit") {
                 self.apply(transaction)?;
             }
+            self.hold_together()?;
             let offsets = list(&transaction.offsets, if transaction.last { "" } else { &self.name });
             let committed = offsets.and_then(|offsets| self.writer.commit(offsets, transaction.fence.as_ref()));
             committed.or_else(|error| self.failed(error))?;
+            self.written = false;
             self.ends.committed(self.writer.is_transactional());
             self.link.commits.fetch_add(1, Ordering::SeqCst);
         }
@@ -335,5 +364,23 @@ mod tests {
         transport.ends.wrote(&changelog, 1);
         transport.ends.committed(true);
         assert_eq!(transport.ends.known(&changelog), Some(Offset::new(7)));
+    }
+
+    #[test]
+    fn what_is_left_of_a_transaction_that_has_ended_is_not_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut transport = unreachable(directory.path());
+        let input = TopicPartition::new(Topic::new("in"), Partition::new(0));
+        let rest = Transaction { offsets: vec![(input.clone(), Offset::new(5))], ..Transaction::default() };
+        let ended = |result: Result<(), TransportError>| match result {
+            Err(TransportError::InDoubt(why)) => why.contains("has ended"),
+            _ => false,
+        };
+        transport.written = true;
+        assert!(ended(transport.send(vec![(input.clone(), Vec::new())])));
+        transport.written = true;
+        assert!(ended(transport.commit("app", &rest)));
+        transport.abort().unwrap();
+        assert!(!ended(transport.send(vec![(input, Vec::new())])), "a new one begins");
     }
 }

@@ -34,6 +34,14 @@ impl Writer {
         matches!(self, Self::Transactions(_))
     }
 
+    /// Whether what was written since the last commit can still be committed with what follows.
+    pub(super) fn holds(&self) -> bool {
+        match self {
+            Self::Transactions(transactions) => transactions.is_open(),
+            Self::Plain(..) => true,
+        }
+    }
+
     /// How long what is written may wait for its commit.
     pub(super) const fn open_max(&self) -> Duration {
         if self.is_transactional() { OPEN_MAX } else { Duration::MAX }
