@@ -110,6 +110,13 @@ impl Broker {
         &self.directory
     }
 
+    /// What its nodes logged, lines that hold this.
+    pub(crate) fn logged(&self, what: &str) -> Vec<String> {
+        let files = (1..=self.nodes).flat_map(|node| ["before.log", "out.log"].map(|name| self.files(node).join(name)));
+        let texts: Vec<String> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+        texts.iter().flat_map(|text| text.lines()).filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+
     /// The process of a node, if it runs and is no other that got its number.
     pub(crate) fn process(&self, node: u16) -> Option<Pid> {
         let number = std::fs::read_to_string(self.files(node).join("pid")).ok()?;
