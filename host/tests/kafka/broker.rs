@@ -111,6 +111,7 @@ impl Broker {
     }
 
     /// What its nodes logged, lines that hold this.
+    #[cfg(all(feature = "kill-points", feature = "faults"))]
     pub(crate) fn logged(&self, what: &str) -> Vec<String> {
         let files = (1..=self.nodes).flat_map(|node| ["before.log", "out.log"].map(|name| self.files(node).join(name)));
         let texts: Vec<String> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
