@@ -115,7 +115,7 @@ impl Agreement {
         if !told.by.iter().any(|(name, told)| differs(name, told)) {
             return Ok(());
         }
-        let others: Vec<Member> = self.kafka.others()?;
+        let others: Vec<Member> = self.kafka.others(before.is_some())?;
         let of = |member: &Member| {
             told.by.get(&member.name).filter(|told| differs(&member.name, told)).map(|(_, outline)| outline)
         };

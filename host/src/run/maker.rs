@@ -10,7 +10,7 @@ use crate::topology::OffsetReset;
 use crate::transport::{Fence, Transaction, Transport, TransportError};
 use crate::worker::Tasks;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Which worker of this process has which task, at work or as a copy: none gets one whose stores another has open.
 #[derive(Debug, Default)]
@@ -35,7 +35,13 @@ pub(super) struct Maker {
 impl Tasks for Maker {
     fn agree(&mut self) -> Result<(), Stop> {
         let Some(agreement) = &self.agreement else { return Ok(()) };
-        agreement.lock().unwrap_or_else(PoisonError::into_inner).check().map_err(stop)
+        match agreement.try_lock() {
+            Ok(mut agreement) => agreement.check(),
+            Err(TryLockError::Poisoned(agreement)) => agreement.into_inner().check(),
+            // What it finds is asked for once more, and costs nothing then.
+            Err(TryLockError::WouldBlock) => Err(TransportError::Retry("another worker asks".into()).into()),
+        }
+        .map_err(stop)
     }
 
     fn open(&mut self, number: usize, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Task, Stop> {

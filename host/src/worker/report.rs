@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Time between two lines about a restore that goes on.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// The restores of all workers that are under way, and those that ended since there was one last.
+/// The restores of all workers that are under way, and those that ended since there was none last.
 #[derive(Debug, Default)]
 pub struct Restores(Mutex<Stores>);
 

@@ -11,7 +11,7 @@ use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, Producer};
 use std::ffi::CString;
 use std::mem::ManuallyDrop;
@@ -202,6 +202,29 @@ impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
             tokens.give(&place.client);
         }
         Ok(Self { place: Some(place), client: ManuallyDrop::new(client), patience: ending::END })
+    }
+}
+
+impl Kept<BaseConsumer<Context>> {
+    /// Serves up to so many events of a consumer of which nobody reads records by this queue; says what went wrong. Of a line
+    /// of its log, behind which there may be more, it is only known that it was no error.
+    pub(super) fn take_errors(&self, events: usize) -> Vec<KafkaError> {
+        let (mut errors, mut nothing) = (Vec::new(), 0);
+        for _ in 0..events {
+            match self.poll(Duration::ZERO) {
+                Some(Err(error)) => {
+                    errors.push(error);
+                    nothing = 0;
+                }
+                Some(Ok(_)) => nothing = 0,
+                None => nothing += 1,
+            }
+            // Before each error there is one line.
+            if nothing == 2 {
+                break;
+            }
+        }
+        errors
     }
 }
 

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The facility under which librdkafka tells that a connection failed.
 const CONNECTION: &CStr = c"FAIL";
 
+/// What it says of one that was never made: nothing was asked on it.
+const UNMADE: &str = " in state CONNECT";
+
 /// A producer's log.
 pub(super) struct ClientLog {
     producer: Arc<ProducerClient>,
@@ -59,8 +62,9 @@ impl ClientLog {
             unsafe {
                 if c::rd_kafka_event_log(event, &mut facility, &mut text, &mut level) == 0 {
                     let (facility, text) = (CStr::from_ptr(facility), CStr::from_ptr(text));
-                    self.lost |= facility == CONNECTION;
-                    tracing::debug!(facility = %facility.to_string_lossy(), level, "kafka: {}", text.to_string_lossy());
+                    let text = text.to_string_lossy();
+                    self.lost |= facility == CONNECTION && !text.contains(UNMADE);
+                    tracing::debug!(facility = %facility.to_string_lossy(), level, "kafka: {text}");
                 }
                 c::rd_kafka_event_destroy(event);
             }

@@ -79,6 +79,10 @@ impl Inquirer {
         if !self.is_time(began, Instant::now()) {
             return answer;
         }
+        if !Arc::ptr_eq(&client, &self.client()) {
+            // It was replaced while it was asked.
+            return question(&self.client());
+        }
         let Some(other) = (self.make)().map(Asked::new) else { return answer };
         let second = question(&other);
         if second.as_ref().is_err_and(is_silence) {
@@ -86,10 +90,18 @@ impl Inquirer {
             return answer;
         }
         tracing::warn!("kafka: a client is not answered any more, and another one is: it takes its place");
+        self.replace(&client, other);
+        second
+    }
+
+    fn replace(&self, client: &Arc<Asked>, other: Arc<Asked>) {
         client.silent.store(true, Ordering::Relaxed);
         *locked(&self.silent) = None;
-        drop(std::mem::replace(&mut *locked(&self.client), other));
-        second
+        let mut place = locked(&self.client);
+        // Another worker may have been as quick; nothing is ended while all wait for the place.
+        let unused = if Arc::ptr_eq(&place, client) { std::mem::replace(&mut *place, other) } else { other };
+        drop(place);
+        drop(unused);
     }
 
     /// Whether another client is to be asked, after a question without an answer.
@@ -104,9 +116,15 @@ impl Inquirer {
     }
 }
 
-/// Whether nobody answered in time.
+/// Whether nobody answered in time, or nobody was found to ask.
 fn is_silence(error: &KafkaError) -> bool {
-    let silence = [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::RequestTimedOut];
+    let silence = [
+        RDKafkaErrorCode::OperationTimedOut,
+        RDKafkaErrorCode::RequestTimedOut,
+        RDKafkaErrorCode::TimedOutQueue,
+        RDKafkaErrorCode::BrokerTransportFailure,
+        RDKafkaErrorCode::AllBrokersDown,
+    ];
     error.rdkafka_error_code().is_some_and(|code| silence.contains(&code))
 }
 
@@ -118,6 +136,10 @@ mod tests {
 
     fn silence<T>() -> KafkaResult<T> {
         Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
+    }
+
+    fn down() -> KafkaError {
+        KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown)
     }
 
     /// That it has been silent for so long.
@@ -145,6 +167,12 @@ mod tests {
         assert!(inquirer.ask(|_| silence::<i32>()).is_err());
         age(&inquirer, SILENCE_MAX);
         assert!(inquirer.ask(|_| silence::<i32>()).is_err());
+        age(&inquirer, SILENCE_MAX);
+        // A client that is new finds nobody to ask.
+        let nobody = |client: &ConsumerClient| -> KafkaResult<i32> {
+            if std::ptr::eq(client, &raw const **second) { silence() } else { Err(down()) }
+        };
+        assert!(inquirer.ask(nobody).is_err());
         assert!(Arc::ptr_eq(&inquirer.client(), &second), "nobody is answered");
         assert!(inquirer.ask(only_another).is_ok());
     }

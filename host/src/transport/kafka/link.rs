@@ -30,8 +30,7 @@ pub(super) const MEMBERS: Duration = Duration::from_secs(2);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
 
-/// Events of a client that are served at once. Whether there was one a poll does not say of lines of the log, and behind
-/// many of them may be the error that says what is wrong.
+/// Events of a client that are served at once.
 const EVENTS: usize = 64;
 
 /// A process's connection to a cluster.
@@ -98,10 +97,8 @@ impl Link {
         self.clients.look_after(EVENTS);
         throw_events_away(&self.admin, EVENTS);
         for client in [self.watcher.client(), self.reader.client()] {
-            for _ in 0..EVENTS {
-                if let Some(Err(error)) = client.poll(Duration::ZERO) {
-                    tracing::debug!("kafka: {error}");
-                }
+            for error in client.take_errors(EVENTS) {
+                tracing::debug!("kafka: {error}");
             }
         }
     }

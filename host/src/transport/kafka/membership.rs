@@ -187,7 +187,7 @@ impl Coordinator for Membership {
         self.wake();
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
-        for error in std::iter::from_fn(|| self.consumer.poll(Duration::ZERO)).take(EVENTS).filter_map(Result::err) {
+        for error in self.consumer.take_errors(EVENTS) {
             if self.consumer.client().fatal_error().is_some() {
                 return Err(TransportError::Refused(format!(
                     "MS-T023: this process cannot be a member of the group any more: {error}; start it again"

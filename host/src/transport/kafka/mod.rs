@@ -53,7 +53,7 @@ use crate::record::{Timestamp, Topic, TopicPartition};
 use crate::store::Db;
 use assignor::Positions;
 use ffi_groups::GroupMember;
-use link::{ANSWER, Link};
+use link::{ANSWER, Link, MEMBERS};
 use membership::Copies;
 use placement::{Placement, Process};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -143,13 +143,14 @@ impl Kafka {
         &self.instance
     }
 
-    /// The members of the group that belong to other processes, each by its process's name.
+    /// The members of the group that belong to other processes, each by its process's name; a worker in a `hurry` waits for
+    /// them no longer than for other answers.
     ///
     /// # Errors
     /// If the group does not answer.
-    pub fn others(&self) -> Result<Vec<Member>, TransportError> {
+    pub fn others(&self, hurry: bool) -> Result<Vec<Member>, TransportError> {
         let group = &self.link.group;
-        let members = self.link.members(group, ANSWER)?.into_iter();
+        let members = self.link.members(group, if hurry { MEMBERS } else { ANSWER })?.into_iter();
         let members = members.map(|GroupMember { client, host, .. }| {
             let name = placement::instance_of(&client, group).to_owned();
             Member { name, host }

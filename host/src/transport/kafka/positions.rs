@@ -6,8 +6,8 @@ use crate::record::varint;
 
 /// The first byte: the version of what follows. User data of librdkafka's own assignor begins with a zero.
 const VERSION: u8 = 1;
-/// Tasks that a member tells of, at most: with some 6 bytes each, 100 members of a group fit into a record of a megabyte
-/// by far, which is what a broker takes of all that a group's members tell.
+/// Tasks that a member tells of, at most: with some 6 bytes each, 100 members of a group fit into a record of a megabyte,
+/// which is what a broker takes of all that a group's members tell.
 const TASKS_MAX: usize = 1_000;
 
 /// As it is told: version, length and bytes of the process's name, and for each task how much its number is above the last

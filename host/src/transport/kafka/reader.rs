@@ -64,7 +64,7 @@ impl Reader {
 
     /// Serves what is not about records.
     pub(super) fn serve(&self) {
-        for error in std::iter::from_fn(|| self.consumer.poll(Duration::ZERO)).take(EVENTS).filter_map(Result::err) {
+        for error in self.consumer.take_errors(EVENTS) {
             tracing::debug!("kafka: {error}");
         }
     }

@@ -121,7 +121,7 @@ impl Settings {
         config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
             // At this level librdkafka tells of every lost connection on which something is under way.
-            config.set_log_level(RDKafkaLogLevel::Info);
+            config.set_log_level(RDKafkaLogLevel::Info).set("log.connection.close", "true");
             config.set("transactional.id", id);
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }
