@@ -21,9 +21,8 @@ impl LocalState {
     pub(super) fn of(app: &App, db: &Db, ids: &[TaskId]) -> Option<Arc<dyn kafka::LocalState>> {
         let mut tasks = BTreeMap::new();
         for (number, id) in ids.iter().enumerate() {
-            let stores = app.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
-            let logged: Vec<String> =
-                stores.iter().filter(|store| store.changelog).map(|store| store.name.clone()).collect();
+            let stores = app.blueprint.stores(id.subtopology).iter();
+            let logged: Vec<String> = stores.filter(|store| store.changelog).map(|store| store.name.clone()).collect();
             if !logged.is_empty() {
                 tasks.insert(number, (id.partition.get(), logged));
             }

@@ -71,9 +71,8 @@ impl Tasks for Maker {
     fn copy(&mut self, number: usize) -> Result<Vec<(KeyValueStore, TopicPartition)>, Stop> {
         let Some(id) = self.ids.get(number) else { return Ok(Vec::new()) };
         self.claim(number)?;
-        let (app, plan) = (self.app.manifest.app.as_str(), &self.app.blueprint.plan);
-        let specs = plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
-        let logged = specs.iter().filter(|spec| spec.changelog);
+        let app = self.app.manifest.app.as_str();
+        let logged = self.app.blueprint.stores(id.subtopology).iter().filter(|spec| spec.changelog);
         let copy = logged.map(|spec| {
             let store = KeyValueStore::open(&self.db, app, &spec.name, id.partition.get())?;
             Ok((store, TopicPartition::new(self.app.blueprint.changelog(&spec.name), id.partition)))
@@ -104,7 +103,7 @@ impl Maker {
 
     fn assemble(&self, id: TaskId, fence: Option<&Fence>, log: &mut dyn Transport) -> Result<Assembly, RunError> {
         let app = self.app.manifest.app.as_str();
-        let stores = self.app.blueprint.plan.subtopologies.get(id.subtopology).map_or(&[][..], |part| &part.stores);
+        let stores = self.app.blueprint.stores(id.subtopology);
         let stores = stores.iter().map(|store| KeyValueStore::open(&self.db, app, &store.name, id.partition.get()));
         let stores = stores.collect::<Result<Vec<_>, _>>()?;
         let mut inputs = Vec::new();

@@ -11,7 +11,7 @@ use crate::plugin::port::{CallError, Instance, Node, Plugin};
 use crate::record::batch::{BatchBuilder, Compression};
 use crate::record::{Row, Topic, TopicPartition, Turn};
 use crate::store::KeyValueStore;
-use crate::topology::plan::{Call, Fold, OnError, Payload, Plan, Step as Planned, StepOp, Target};
+use crate::topology::plan::{Call, Fold, OnError, Payload, Plan, Step as Planned, StepOp, StoreSpec, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +54,11 @@ impl Blueprint {
             _ => None,
         };
         steps.iter().enumerate().filter_map(source).collect()
+    }
+
+    /// The stores of a subtopology's tasks.
+    pub fn stores(&self, subtopology: usize) -> &[StoreSpec] {
+        self.plan.subtopologies.get(subtopology).map_or(&[][..], |subtopology| &subtopology.stores)
     }
 
     /// How many aggregates read a topic.
@@ -109,7 +114,7 @@ impl Blueprint {
     }
 
     fn changelogs(&self, id: TaskId) -> Vec<Option<ChangelogOf>> {
-        let stores = self.plan.subtopologies.get(id.subtopology).map_or(&[][..], |subtopology| &subtopology.stores);
+        let stores = self.stores(id.subtopology);
         let changelog = |name: &str| ChangelogOf {
             partition: TopicPartition::new(self.changelog(name), id.partition),
             builder: BatchBuilder::new(Compression::None),

@@ -17,8 +17,8 @@ const RESTORE_BYTES: usize = 4 << 20;
 /// So long a changelog that ends before the local state's checkpoint is waited for: the marker of a transaction that was
 /// just committed may be on its way. A changelog that was made anew stays shorter.
 const SHORTER: Duration = Duration::from_secs(10);
-/// Time between two lines about a task that cannot be opened yet.
-const TELL: Duration = Duration::from_secs(10);
+/// Time between two lines about what keeps tasks from being opened.
+pub(super) const TELL: Duration = Duration::from_secs(10);
 
 /// A task that does not work yet.
 pub(super) struct Coming {

@@ -1,15 +1,12 @@
 //! Following the group: which tasks come, and which go.
 
-use super::coming::Coming;
+use super::coming::{Coming, TELL};
 use super::pause::OPENING;
 use super::{Owned, Worker};
 use crate::operator::Stop;
 use crate::task::Task;
 use crate::transport::{Change, Transaction, TransportError};
-use std::time::{Duration, Instant};
-
-/// Time between two lines about what keeps tasks from being opened.
-const TELL: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 impl Worker {
     /// Carries out what changed.

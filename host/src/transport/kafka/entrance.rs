@@ -27,6 +27,8 @@ pub(super) struct Entrance {
     workers: usize,
     /// Records that its copies may be behind.
     acceptable: u64,
+    /// What lay with it at first: what is copied meanwhile does not change what is to be copied.
+    held: Positions,
     /// Since when the group does not answer.
     silent: Option<Instant>,
     /// Since when tasks are nobody's.
@@ -51,20 +53,14 @@ pub(super) enum Step {
 }
 
 impl Entrance {
-    pub(super) fn new(instance: &str, workers: usize, acceptable: u64) -> Self {
+    pub(super) fn new(instance: &str, workers: usize, acceptable: u64, held: Positions) -> Self {
         let (instance, share) = (instance.to_owned(), Vec::new());
-        Self { instance, workers, acceptable, silent: None, unsettled: None, share, shares: 0, best: None }
+        Self { instance, workers, acceptable, held, silent: None, unsettled: None, share, shares: 0, best: None }
     }
 
     /// What to do, where these are the members, none if the group does not say, and the copies are so many records behind,
-    /// none if that is not known yet; `held` is what lies here of the tasks that have state.
-    pub(super) fn look(
-        &mut self,
-        members: Option<&[Member]>,
-        behind: Option<u64>,
-        held: &Positions,
-        now: Instant,
-    ) -> Step {
+    /// none if that is not known yet.
+    pub(super) fn look(&mut self, members: Option<&[Member]>, behind: Option<u64>, now: Instant) -> Step {
         let Some(members) = members else {
             return wait(&mut self.silent, PATIENCE, now).unwrap_or(Step::Enter("the group does not answer"));
         };
@@ -82,7 +78,7 @@ impl Entrance {
             return wait(&mut self.unsettled, limit, now).unwrap_or(Step::Enter("the group does not settle"));
         }
         self.unsettled = None;
-        let share = share_of_new(members, &self.instance, self.workers, held);
+        let share = share_of_new(members, &self.instance, self.workers, &self.held);
         if share.is_empty() {
             return Step::Enter("nothing is for it");
         }
@@ -124,7 +120,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn entrance() -> (Entrance, Instant) {
-        (Entrance::new("new", 1, 100), Instant::now())
+        (Entrance::new("new", 1, 100, held()), Instant::now())
     }
 
     fn held() -> Positions {
@@ -139,7 +135,7 @@ mod tests {
     fn who_has_nothing_to_copy_enters_at_once() {
         for members in [group(&[]), group(&[("a", &[0, 1]), ("new", &[])]), group(&[("a", &[0])])] {
             let (mut entrance, now) = entrance();
-            assert!(enters(&entrance.look(Some(&members), None, &held(), now)), "{members:?}");
+            assert!(enters(&entrance.look(Some(&members), None, now)), "{members:?}");
         }
     }
 
@@ -148,13 +144,13 @@ mod tests {
         let (mut entrance, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
         let copy = Step::Copy(vec![0, 1]);
-        assert_eq!(entrance.look(Some(&members), None, &held(), now), copy);
-        assert_eq!(entrance.look(Some(&members), None, &held(), now), copy);
-        assert_eq!(entrance.look(Some(&members), Some(101), &held(), now), copy);
+        assert_eq!(entrance.look(Some(&members), None, now), copy);
+        assert_eq!(entrance.look(Some(&members), None, now), copy);
+        assert_eq!(entrance.look(Some(&members), Some(101), now), copy);
         // Somebody else came: it is to get others, and what was told is not of these.
         let others = group(&[("a", &[2, 3]), ("b", &[0, 1])]);
-        assert_eq!(entrance.look(Some(&others), Some(100), &held(), now), Step::Copy(vec![0]));
-        assert!(enters(&entrance.look(Some(&others), Some(100), &held(), now)));
+        assert_eq!(entrance.look(Some(&others), Some(100), now), Step::Copy(vec![0]));
+        assert!(enters(&entrance.look(Some(&others), Some(100), now)));
     }
 
     #[test]
@@ -164,14 +160,14 @@ mod tests {
             let (mut entrance, now) = entrance();
             for round in [0, 100] {
                 let from = now + round * SECOND;
-                assert_eq!(entrance.look(Some(&unsettled), None, &held(), from), Step::Wait);
-                assert_eq!(entrance.look(Some(&unsettled), None, &held(), from + (limit - 1) * SECOND), Step::Wait);
+                assert_eq!(entrance.look(Some(&unsettled), None, from), Step::Wait);
+                assert_eq!(entrance.look(Some(&unsettled), None, from + (limit - 1) * SECOND), Step::Wait);
                 // Once it has settled it may take as long the next time.
-                assert!(!enters(&entrance.look(Some(&at_work), None, &held(), from + limit * SECOND)));
+                assert!(!enters(&entrance.look(Some(&at_work), None, from + limit * SECOND)));
             }
             let from = now + 200 * SECOND;
-            assert_eq!(entrance.look(Some(&unsettled), None, &held(), from), Step::Wait);
-            assert!(enters(&entrance.look(Some(&unsettled), None, &held(), from + limit * SECOND)));
+            assert_eq!(entrance.look(Some(&unsettled), None, from), Step::Wait);
+            assert!(enters(&entrance.look(Some(&unsettled), None, from + limit * SECOND)));
         }
     }
 
@@ -179,30 +175,25 @@ mod tests {
     fn a_group_that_does_not_answer_is_waited_for_each_time() {
         let (mut entrance, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
-        assert_eq!(entrance.look(None, None, &held(), now), Step::Wait);
-        assert_eq!(entrance.look(None, None, &held(), now + 9 * SECOND), Step::Wait);
-        assert!(!enters(&entrance.look(Some(&members), None, &held(), now + 10 * SECOND)));
-        assert_eq!(entrance.look(None, None, &held(), now + 20 * SECOND), Step::Wait);
-        assert!(enters(&entrance.look(None, None, &held(), now + 30 * SECOND)));
+        assert_eq!(entrance.look(None, None, now), Step::Wait);
+        assert_eq!(entrance.look(None, None, now + 9 * SECOND), Step::Wait);
+        assert!(!enters(&entrance.look(Some(&members), None, now + 10 * SECOND)));
+        assert_eq!(entrance.look(None, None, now + 20 * SECOND), Step::Wait);
+        assert!(enters(&entrance.look(None, None, now + 30 * SECOND)));
     }
 
     #[test]
     fn neither_copies_that_stand_still_nor_others_that_come_and_go_keep_it_out() {
         let (mut slow, now) = entrance();
         let members = group(&[("a", &[0, 1, 2, 3])]);
-        slow.look(Some(&members), None, &held(), now);
+        slow.look(Some(&members), None, now);
         for (second, behind) in [(0, None), (59, Some(9_000)), (118, Some(8_999)), (177, Some(9_000))] {
-            assert_eq!(
-                slow.look(Some(&members), behind, &held(), now + second * SECOND),
-                Step::Copy(vec![0, 1]),
-                "{second}"
-            );
+            assert_eq!(slow.look(Some(&members), behind, now + second * SECOND), Step::Copy(vec![0, 1]), "{second}");
         }
-        assert!(enters(&slow.look(Some(&members), Some(8_999), &held(), now + 178 * SECOND)));
+        assert!(enters(&slow.look(Some(&members), Some(8_999), now + 178 * SECOND)));
         let (mut kept_out, now) = entrance();
         let others = group(&[("a", &[2, 3]), ("b", &[0, 1])]);
-        let steps =
-            (0..21).map(|look| kept_out.look(Some(if look % 2 == 0 { &members } else { &others }), None, &held(), now));
+        let steps = (0..21).map(|look| kept_out.look(Some(if look % 2 == 0 { &members } else { &others }), None, now));
         assert_eq!(steps.map(|step| enters(&step)).collect::<Vec<_>>(), [[false; 20].as_slice(), &[true]].concat());
     }
 }

@@ -19,14 +19,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The assignor whose place is taken.
 const NAME: &CStr = c"cooperative-sticky";
 
+/// Says how far the state that lies here has come.
+pub(super) type Told = Box<dyn Fn() -> Positions + Send + Sync>;
+
 /// What a member tells when it joins, and by what it decides when it is the group's leader.
 pub(super) struct Assignor {
     /// The task topic: each of its partitions is a task.
     tasks: CString,
     /// The member's process.
     instance: String,
-    /// How far the state that lies here has come.
-    told: Box<dyn Fn() -> Positions + Send + Sync>,
+    told: Told,
     /// The generation of the member's last assignment.
     generation: AtomicI32,
     /// librdkafka's own.
@@ -132,12 +134,7 @@ unsafe extern "C" {
 impl Assignor {
     /// Makes a consumer that has not subscribed to anything yet assign by it, and tell what it is to tell. False if its
     /// librdkafka is not the one that is known here: then nothing is changed.
-    pub(super) fn install(
-        client: &ConsumerClient,
-        tasks: &str,
-        instance: &str,
-        told: Box<dyn Fn() -> Positions + Send + Sync>,
-    ) -> bool {
+    pub(super) fn install(client: &ConsumerClient, tasks: &str, instance: &str, told: Told) -> bool {
         let Ok(tasks) = CString::new(tasks) else { return false };
         // SAFETY: the client is alive while it is borrowed, and its table lives as long as it does. Nothing reads the table
         // before the consumer joins a group, which happens on another thread, to which the subscription is handed over

@@ -27,6 +27,10 @@ const WITHOUT_MIN: Duration = Duration::from_secs(2);
 /// one either, and librdkafka keeps a note of each time.
 const WITHOUT_MAX: Duration = Duration::from_secs(10);
 
+/// Events of a client that are served at once: before one that matters may lie errors of brokers that are away, by the
+/// hundred.
+pub(super) const EVENTS: usize = 64;
+
 /// The clients of a process that live.
 #[derive(Default)]
 pub(super) struct Living(Mutex<Vec<Entry>>);
@@ -206,11 +210,11 @@ impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
 }
 
 impl Kept<BaseConsumer<Context>> {
-    /// Serves up to so many events of a consumer of which nobody reads records by this queue; says what went wrong. Of a line
+    /// Serves up to [`EVENTS`] events of a consumer of which nobody reads records by this queue; says what went wrong. Of a line
     /// of its log, behind which there may be more, it is only known that it was no error.
-    pub(super) fn take_errors(&self, events: usize) -> Vec<KafkaError> {
+    pub(super) fn take_errors(&self) -> Vec<KafkaError> {
         let (mut errors, mut nothing) = (Vec::new(), 0);
-        for _ in 0..events {
+        for _ in 0..EVENTS {
             match self.poll(Duration::ZERO) {
                 Some(Err(error)) => {
                     errors.push(error);

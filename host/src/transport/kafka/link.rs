@@ -3,6 +3,7 @@
 
 use super::clients::Clients;
 use super::ffi::AdminClient;
+use super::ffi_client::EVENTS;
 use super::ffi_groups::GroupMember;
 use super::ffi_log::throw_events_away;
 use super::groups::Groups;
@@ -29,9 +30,6 @@ const SLICE: Duration = Duration::from_secs(1);
 pub(super) const MEMBERS: Duration = Duration::from_secs(2);
 /// How long the group is asked for offsets at once: while a transaction with them is open it does not say.
 const COMMITTED: Duration = Duration::from_secs(2);
-
-/// Events of a client that are served at once.
-const EVENTS: usize = 64;
 
 /// A process's connection to a cluster.
 pub(super) struct Link {
@@ -97,7 +95,7 @@ impl Link {
         self.clients.look_after(EVENTS);
         throw_events_away(&self.admin, EVENTS);
         for client in [self.watcher.client(), self.reader.client()] {
-            for error in client.take_errors(EVENTS) {
+            for error in client.take_errors() {
                 tracing::debug!("kafka: {error}");
             }
         }

@@ -2,10 +2,9 @@
 //! partition works on the task; what the task reads is assigned by hand.
 
 use super::LocalState;
-use super::assignor::Positions;
 use super::context::{Kind, Rebalanced};
 use super::ffi::ConsumerClient;
-use super::ffi_assignor::Assignor;
+use super::ffi_assignor::{Assignor, Told};
 use super::ffi_groups::GroupMember;
 use super::link::{Link, MEMBERS};
 use super::placement::{Placement, instance_of};
@@ -30,10 +29,6 @@ const WORKED_ON: Duration = Duration::from_millis(900);
 /// Time between two questions that wake librdkafka's main thread. It looks whether a heartbeat is due when something wakes it
 /// and else once or twice a second, whatever `heartbeat.interval.ms` says; by a heartbeat a member hears of tasks that are free.
 const WAKE: Duration = Duration::from_millis(50);
-
-/// Events of the consumer that are served at once: before a change of the group may lie errors of brokers that are away, by
-/// the hundred.
-const EVENTS: usize = 64;
 
 /// A member of the app's group.
 pub struct Membership {
@@ -80,7 +75,7 @@ impl Membership {
         link: &Arc<Link>,
         name: &str,
         tasks: &Topic,
-        told: Box<dyn Fn() -> Positions + Send + Sync>,
+        told: Told,
         copies: Option<Copies>,
     ) -> Result<Self, TransportError> {
         let consumer = Arc::new(link.clients.member(name, &link.group)?);
@@ -187,7 +182,7 @@ impl Coordinator for Membership {
         self.wake();
         // What could not be carried out is tried again: until then the group waits.
         self.done()?;
-        for error in self.consumer.take_errors(EVENTS) {
+        for error in self.consumer.take_errors() {
             if self.consumer.client().fatal_error().is_some() {
                 return Err(TransportError::Refused(format!(
                     "MS-T023: this process cannot be a member of the group any more: {error}; start it again"

@@ -51,7 +51,7 @@ pub use transport::KafkaTransport;
 use super::{Member, TransportError};
 use crate::record::{Timestamp, Topic, TopicPartition};
 use crate::store::Db;
-use assignor::Positions;
+use ffi_assignor::Told;
 use ffi_groups::GroupMember;
 use link::{ANSWER, Link, MEMBERS};
 use membership::Copies;
@@ -193,7 +193,7 @@ impl Kafka {
 }
 
 /// What a worker tells the group of what lies here. Each tells all: they need not come at the same moment.
-fn told(work: &Work) -> Box<dyn Fn() -> Positions + Send + Sync> {
+fn told(work: &Work) -> Told {
     let state = work.state.as_ref().map(Arc::downgrade);
     Box::new(move || {
         let state = state.as_ref().and_then(Weak::upgrade);

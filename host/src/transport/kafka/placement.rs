@@ -125,13 +125,12 @@ impl Drop for Door {
 
 /// Has copies made of what the process will get, until it may become a member.
 fn enter(link: &Link, placement: &Weak<Placement>, process: &Process) {
-    // As it lay here at first: what is copied meanwhile does not change what is to be copied.
     let held = process.state.upgrade().map(|state| state.positions()).unwrap_or_default();
-    let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable);
+    let mut entrance = Entrance::new(&process.instance, process.workers, process.acceptable, held);
     let mut told: Option<Instant> = None;
     while let Some(placement) = placement.upgrade() {
         let (members, behind) = (members(link), placement.behind());
-        match entrance.look(members.as_deref(), behind, &held, Instant::now()) {
+        match entrance.look(members.as_deref(), behind, Instant::now()) {
             Step::Enter(why) if told.is_some() => return tracing::info!("joins the group: {why}"),
             Step::Enter(why) => return tracing::debug!("joins the group: {why}"),
             Step::Copy(tasks) => {

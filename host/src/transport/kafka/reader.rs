@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// How long an answer about leaders is waited for: one that does not come is not needed either.
 const LEADERS: Duration = Duration::from_secs(1);
-/// Events of the consumer that are served at once: errors of brokers that are away come by the hundred.
-const EVENTS: usize = 64;
 
 /// A consumer to which partitions are assigned by hand.
 pub(super) struct Reader {
@@ -64,7 +62,7 @@ impl Reader {
 
     /// Serves what is not about records.
     pub(super) fn serve(&self) {
-        for error in self.consumer.take_errors(EVENTS) {
+        for error in self.consumer.take_errors() {
             tracing::debug!("kafka: {error}");
         }
     }
