@@ -246,6 +246,20 @@ fn a_record_that_the_topic_does_not_take_becomes_a_dead_letter() {
 }
 
 #[test]
+fn batches_are_no_larger_than_the_topic_takes() {
+    for guarantee in ["exactly-once", "at-least-once"] {
+        let name = format!("batches-{guarantee}");
+        let (bootstrap, client) = shared(&name);
+        client.set(&format!("{name}.out"), "max.message.bytes", "1000");
+        client.produce(&format!("{name}.in"), &numbered(0..1000));
+        let app = copies(&name, &format!("[guarantee]\nprocessing = {guarantee:?}\n"));
+        let ended = Host::until_end(app.path(), &bootstrap);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        assert_eq!(values(&client, &format!("{name}.out")), texts(0..1000), "{guarantee}");
+    }
+}
+
+#[test]
 fn records_that_were_deleted_before_they_were_read() {
     for (reset, expected) in [("earliest", vec![0, 1, 4, 5, 6]), ("latest", vec![0, 1, 6])] {
         let name = format!("deleted-{reset}");

@@ -18,16 +18,31 @@ const FLUSH_STEP: Duration = Duration::from_secs(1);
 pub(super) struct Appender {
     outputs: Outputs,
     client: Arc<ProducerClient>,
+    clients: Arc<Clients>,
+    name: String,
+    /// Bytes of the producer's batches, at most.
+    batch_bytes: usize,
 }
 
 impl Appender {
-    pub(super) fn new(clients: &Clients, name: &str) -> Result<Self, TransportError> {
-        let client = Arc::new(clients.producer(name, None)?);
-        Ok(Self { outputs: Outputs::of(&client), client })
+    pub(super) fn new(clients: &Arc<Clients>, name: &str) -> Result<Self, TransportError> {
+        Self::with(clients, name, clients.settings.batch_bytes())
+    }
+
+    fn with(clients: &Arc<Clients>, name: &str, batch_bytes: usize) -> Result<Self, TransportError> {
+        let client = Arc::new(clients.producer(name, None, batch_bytes)?);
+        let (outputs, clients) = (Outputs::of(&client, clients), Arc::clone(clients));
+        Ok(Self { outputs, client, clients, name: name.into(), batch_bytes })
     }
 
     /// Produces the records of a batch; says how many there were.
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
+        let taken =
+            if self.outputs.writes(&partition.topic) { usize::MAX } else { self.clients.limits.of(&partition.topic) };
+        if taken < self.batch_bytes {
+            self.flush()?;
+            *self = Self::with(&self.clients, &self.name, taken)?;
+        }
         self.outputs.produce(partition, batch).map_err(TransportError::InDoubt)
     }
 

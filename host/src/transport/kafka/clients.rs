@@ -3,6 +3,7 @@
 use super::ffi::{AdminClient, ConsumerClient, ProducerClient};
 use super::ffi_client::{Kept, Living};
 use super::ffi_token::Tokens;
+use super::limits::Limits;
 use super::settings::Settings;
 use crate::record::Timestamp;
 use crate::transport::TransportError;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 /// Makes a process's clients, and looks after them.
 pub(super) struct Clients {
     pub(super) settings: Settings,
+    /// What the topics take that were asked about.
+    pub(super) limits: Limits,
     bootstrap: CString,
     living: Arc<Living>,
     tokens: Option<Arc<Tokens>>,
@@ -24,7 +27,7 @@ impl Clients {
         let bootstrap = CString::new(settings.bootstrap.as_str());
         let bootstrap = bootstrap.map_err(|error| TransportError::Refused(format!("bootstrap.servers: {error}")))?;
         let tokens = settings.token.clone().map(|source| Tokens::new(source, now)).transpose()?;
-        Ok(Self { settings, bootstrap, living: Arc::default(), tokens })
+        Ok(Self { settings, limits: Limits::default(), bootstrap, living: Arc::default(), tokens })
     }
 
     /// Sees to it that clients have tokens that are good, and brokers to ask, and that up to so many of a producer's events
@@ -58,7 +61,8 @@ impl Clients {
         &self,
         name: &str,
         transactional_id: Option<&str>,
+        batch_bytes: usize,
     ) -> Result<ProducerClient, TransportError> {
-        Kept::new(&self.settings.producer(name, transactional_id), &self.living, self.tokens.as_ref())
+        Kept::new(&self.settings.producer(name, transactional_id, batch_bytes), &self.living, self.tokens.as_ref())
     }
 }

@@ -26,6 +26,7 @@ mod ffi_topics;
 mod groups;
 mod guard;
 mod inquirer;
+mod limits;
 mod link;
 mod membership;
 mod oauth;

@@ -1,5 +1,6 @@
 //! The records of prepared batches on their way to a producer.
 
+use super::clients::Clients;
 use super::ffi::{NotTaken, OutputTopic, Produce, ProducerClient};
 use super::settings::TRANSACTION_TIMEOUT;
 use crate::record::batch::Batches;
@@ -20,11 +21,25 @@ pub(super) struct Outputs {
     // Before the client: topics are let go of first.
     topics: HashMap<Topic, OutputTopic>,
     producer: Arc<ProducerClient>,
+    clients: Arc<Clients>,
+    /// Bytes of a batch that all topics take, as far as is known.
+    batch_bytes: usize,
 }
 
 impl Outputs {
-    pub(super) fn of(producer: &Arc<ProducerClient>) -> Self {
-        Self { topics: HashMap::new(), producer: Arc::clone(producer) }
+    pub(super) fn of(producer: &Arc<ProducerClient>, clients: &Arc<Clients>) -> Self {
+        let (producer, clients) = (Arc::clone(producer), Arc::clone(clients));
+        Self { topics: HashMap::new(), producer, clients, batch_bytes: usize::MAX }
+    }
+
+    /// Whether a topic was written.
+    pub(super) fn writes(&self, topic: &Topic) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Bytes of a batch that all topics that were written take, as far as is known.
+    pub(super) const fn batch_bytes(&self) -> usize {
+        self.batch_bytes
     }
 
     /// The topics that were written, for people.
@@ -36,10 +51,11 @@ impl Outputs {
 
     /// Hands the records of a batch to the producer, which copies them; waits while it is full. Says how many there were.
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
-        if !self.topics.contains_key(&partition.topic) {
+        if !self.writes(&partition.topic) {
             let topic = OutputTopic::new(&self.producer, partition.topic.as_str());
             let topic = topic.ok_or_else(|| format!("there is no topic {}", partition.topic))?;
             self.topics.insert(partition.topic.clone(), topic);
+            self.batch_bytes = self.batch_bytes.min(self.clients.limits.of(&partition.topic));
         }
         let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
         let mut count = 0;

@@ -39,6 +39,9 @@ pub(super) const RECONNECT_MS: u32 = 1_000;
 /// `message.max.bytes`: far above what any topic takes; librdkafka's most.
 const MESSAGE_BYTES_MAX: u32 = 1_000_000_000;
 
+/// `batch.size`: librdkafka's default.
+const BATCH_BYTES: usize = 1_000_000;
+
 /// How a cluster is reached.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -108,15 +111,21 @@ impl Settings {
         config
     }
 
-    /// A producer; with an id, a transactional one.
-    pub(super) fn producer(&self, name: &str, transactional_id: Option<&str>) -> ClientConfig {
+    /// Bytes of a producer's batch at most, where its topics take that: the user's `batch.size`, or the default.
+    pub(super) fn batch_bytes(&self) -> usize {
+        let chosen = self.properties.iter().find(|property| property.name == "batch.size");
+        chosen.and_then(|property| property.value.reveal().parse().ok()).unwrap_or(BATCH_BYTES)
+    }
+
+    /// A producer whose batches have so many bytes at most; with an id, a transactional one.
+    pub(super) fn producer(&self, name: &str, transactional_id: Option<&str>, batch_bytes: usize) -> ClientConfig {
         let mut defaults = vec![("queue.buffering.max.ms", LINGER_MS), ("queue.buffering.max.kbytes", SEND_QUEUE_KB)];
         if transactional_id.is_some() {
             defaults.push(("retry.backoff.ms", PRODUCER_BACKOFF_MS));
         }
         let mut config = self.client(name, Client::Producer, &defaults);
         config.set("enable.idempotence", "true").set("delivery.report.only.error", "true");
-        config.set("queue.buffering.max.messages", "0");
+        config.set("queue.buffering.max.messages", "0").set("batch.size", batch_bytes.to_string());
         // What is too large the topic's own limit says, and the task asks for it before it sends.
         config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
@@ -178,7 +187,7 @@ mod tests {
     fn the_users_properties_go_before_defaults_and_after_what_is_promised() {
         let settings = settings();
         let reader = settings.reader("n", "g", "read_committed");
-        let producer = settings.producer("n", Some("id"));
+        let producer = settings.producer("n", Some("id"), settings.batch_bytes());
         assert_eq!(reader.get("fetch.wait.max.ms"), Some("7"));
         assert_eq!(reader.get("isolation.level"), Some("read_committed"));
         assert_eq!(reader.get("queue.buffering.max.ms"), None, "it is none of a consumer's");

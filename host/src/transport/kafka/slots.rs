@@ -48,7 +48,7 @@ impl Slots {
         let told = id.clone();
         let thread = std::thread::Builder::new().name("end-transaction".into());
         let started = thread.spawn(move || {
-            let made = clients.producer(&id, Some(&id));
+            let made = clients.producer(&id, Some(&id), clients.settings.batch_bytes());
             match made.map(|producer| ffi::init_transactions(&producer, ATTEMPT)) {
                 Ok(Ok(())) => tracing::info!(producer = id, "the transaction of a dead process was ended"),
                 other => tracing::debug!(producer = id, "the transaction of a dead process may be open: {other:?}"),

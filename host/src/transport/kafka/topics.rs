@@ -107,7 +107,9 @@ impl Link {
 
     /// Kafka's `max.message.bytes`; none if it may not be seen.
     pub(super) fn message_bytes_max(&self, topic: &Topic, patience: Duration) -> Result<Option<usize>, TransportError> {
-        self.setting(topic, "max.message.bytes", patience)
+        let limit = self.setting(topic, "max.message.bytes", patience)?;
+        limit.into_iter().for_each(|bytes| self.clients.limits.note(topic, bytes));
+        Ok(limit)
     }
 
     /// Kafka's `delete.retention.ms`; none if it may not be seen.

@@ -44,6 +44,8 @@ pub(super) struct Transactions {
     producer: Option<Ready>,
     /// One that is on its way: its predecessor's transaction may be open.
     coming: Option<(Guarded, ClientLog)>,
+    /// Bytes of a batch of the next producer, at most.
+    batch_bytes: usize,
     /// Producers thrown away since the last commit.
     broken: u32,
     /// Whether the last of them was fenced: a newer one by its name was made.
@@ -55,13 +57,16 @@ struct Ready {
     outputs: Outputs,
     log: ClientLog,
     guarded: Guarded,
+    /// Bytes of its batches, at most.
+    batch_bytes: usize,
     /// Whether a transaction is open.
     open: bool,
 }
 
 impl Transactions {
     pub(super) fn new(clients: Arc<Clients>, id: String, group: String) -> Self {
-        Self { clients, id, group, producer: None, coming: None, broken: 0, fenced: false }
+        let batch_bytes = clients.settings.batch_bytes();
+        Self { clients, id, group, producer: None, coming: None, batch_bytes, broken: 0, fenced: false }
     }
 
     /// Sees to it that there is a producer, and with it that no transaction of its predecessor is open. While that takes
@@ -87,15 +92,15 @@ impl Transactions {
             Some(Err(TxnError::Broken(why))) => Err(self.broken(&why)),
             Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
             Some(Ok(())) => {
-                let outputs = Outputs::of(guarded.client());
-                self.producer = Some(Ready { outputs, log, guarded, open: false });
+                let (outputs, batch_bytes) = (Outputs::of(guarded.client(), &self.clients), self.batch_bytes);
+                self.producer = Some(Ready { outputs, log, guarded, batch_bytes, open: false });
                 Ok(())
             }
         }
     }
 
     fn make(&self) -> Result<(Guarded, ClientLog), TransportError> {
-        let client = self.clients.producer(&self.id, Some(&self.id))?;
+        let client = self.clients.producer(&self.id, Some(&self.id), self.batch_bytes)?;
         let guarded = Guarded::new(client).map_err(|error| TransportError::Retry(error.to_string()))?;
         // From the start: what librdkafka told of a connection a moment ago it does not tell again for 30 seconds.
         let log = ClientLog::of(guarded.client());
@@ -109,7 +114,9 @@ impl Transactions {
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
         self.begin()?;
         let Some(ready) = &mut self.producer else { return Ok(0) };
-        match ready.outputs.produce(partition, batch) {
+        let made = ready.outputs.produce(partition, batch);
+        self.batch_bytes = self.batch_bytes.min(ready.outputs.batch_bytes());
+        match made {
             Ok(count) => Ok(count),
             Err(why) => Err(self.undelivered().unwrap_or_else(|| self.throw_away(&why))),
         }
@@ -225,12 +232,14 @@ impl Transactions {
     }
 
     /// The open transaction is over. librdkafka asks again by itself when a connection is lost, and what it asked for first
-    /// may arrive when the next transaction is open, and end that: the next one gets a producer of a newer epoch.
+    /// may arrive when the next transaction is open, and end that: the next one gets a producer of a newer epoch. So it
+    /// does where a topic takes less than what this one sends at once.
     fn ended(&mut self) {
         let Some(ready) = &mut self.producer else { return };
         ready.open = false;
-        if ready.log.told_of_a_lost_connection() && !crate::fault::is("producer-is-kept") {
-            tracing::debug!(producer = self.id, "a connection was lost; the next transaction gets a new producer");
+        let lost = ready.log.told_of_a_lost_connection() && !crate::fault::is("producer-is-kept");
+        if lost || self.batch_bytes < ready.batch_bytes {
+            tracing::debug!(producer = self.id, lost, self.batch_bytes, "the next transaction gets a new producer");
             drop(self.producer.take());
             if let Err(why) = self.ready() {
                 tracing::warn!(producer = self.id, "not yet: {why}");
@@ -249,7 +258,9 @@ impl Transactions {
     fn undelivered(&mut self) -> Option<TransportError> {
         let ready = self.producer.as_ref()?;
         let (code, place) = ready.guarded.client().client().context().take_failure()?;
-        refusal(code, &place)
+        // The batch was too large, and those of the next producer are smaller.
+        let smaller = code == RDKafkaErrorCode::MessageSizeTooLarge && self.batch_bytes < ready.batch_bytes;
+        if smaller { None } else { refusal(code, &place) }
     }
 
     /// What the app's user may not do.
