@@ -5,7 +5,8 @@
 //! `<name>:<n>:stop` stops the process until it is told to go on, `<name>:<n>:hang` halts the thread there for ever,
 //! `<name>:<n>:panic` has it panic, and `<name>:<n>:go-on` does nothing. Several have commas between.
 //! `MILLSTREAM_KILL_LOG` names a file or pipe that is told of it first, so that a test knows that this place was reached.
-//! `MILLSTREAM_TURN_ROWS` makes turns small, so that a short run passes many places.
+//! `MILLSTREAM_TURN_ROWS` makes turns small, so that a short run passes many places, and `MILLSTREAM_REFRESH_MS` the time
+//! short after which offsets that did not change are committed again.
 
 /// Passes the place `name`.
 #[cfg(not(feature = "kill-points"))]
@@ -19,8 +20,15 @@ pub const fn turn_rows() -> Option<usize> {
     None
 }
 
+/// Time between two commits of offsets that did not change, if a test says so.
+#[cfg(not(feature = "kill-points"))]
+#[inline]
+pub const fn refresh() -> Option<std::time::Duration> {
+    None
+}
+
 #[cfg(feature = "kill-points")]
-pub use armed::{pass, turn_rows};
+pub use armed::{pass, refresh, turn_rows};
 
 #[cfg(feature = "kill-points")]
 mod armed {
@@ -63,6 +71,11 @@ mod armed {
     /// Records a turn takes at most, if a test says so.
     pub fn turn_rows() -> Option<usize> {
         std::env::var("MILLSTREAM_TURN_ROWS").ok()?.parse().ok()
+    }
+
+    /// Time between two commits of offsets that did not change, if a test says so.
+    pub fn refresh() -> Option<Duration> {
+        std::env::var("MILLSTREAM_REFRESH_MS").ok()?.parse().ok().map(Duration::from_millis)
     }
 
     fn target(setting: &str) -> Option<Target> {

@@ -186,6 +186,7 @@ impl Worker {
     fn work(&mut self) -> Result<(), Stop> {
         let (mut last_commit, mut last_purge, mut last_refresh) = (Instant::now(), Instant::now(), Instant::now());
         let commit_interval = self.commit_interval.min(self.log.open_max());
+        let refresh = crate::killpoint::refresh().unwrap_or(REFRESH);
         loop {
             self.follow_membership()?;
             let version = self.log.version();
@@ -210,7 +211,7 @@ impl Worker {
                 self.purge();
                 last_purge = Instant::now();
             }
-            if !self.state.uncommitted && last_refresh.elapsed() >= REFRESH {
+            if !self.state.uncommitted && last_refresh.elapsed() >= refresh {
                 let committed = self.commit_again(false);
                 self.recover(committed)?;
                 last_refresh = Instant::now();

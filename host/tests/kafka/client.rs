@@ -99,17 +99,15 @@ impl Client {
         partitions.all(|partition| partition.isr().len() == partition.replicas().len())
     }
 
-    /// The names of all topics, Kafka's own too.
-    pub(crate) fn all_topics(&self) -> Vec<String> {
+    /// All topics with their numbers of partitions, Kafka's own too.
+    pub(crate) fn all_topics(&self) -> BTreeMap<String, usize> {
         let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
-        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+        metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect()
     }
 
-    /// All topics with their numbers of partitions, Kafka's own left out.
+    /// The same, Kafka's own left out.
     pub(crate) fn topics(&self) -> BTreeMap<String, usize> {
-        let metadata = self.producer.client().fetch_metadata(None, ANSWER).expect("the broker answers");
-        let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
-        topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect()
+        self.all_topics().into_iter().filter(|(topic, _)| !topic.starts_with("__")).collect()
     }
 
     /// Makes a topic, as many replicas as the broker's default says, and waits until every node knows it: librdkafka
@@ -193,7 +191,7 @@ impl Client {
     /// All records of a topic up to its end, in the order of each partition.
     pub(crate) fn read(&self, topic: &str, isolation: Isolation) -> Vec<Record> {
         let consumer = self.consumer("tests", isolation);
-        let partitions = *self.topics().get(topic).unwrap_or_else(|| panic!("there is no topic {topic}"));
+        let partitions = *self.all_topics().get(topic).unwrap_or_else(|| panic!("there is no topic {topic}"));
         let mut list = TopicPartitionList::new();
         for partition in (0..).take(partitions) {
             list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");

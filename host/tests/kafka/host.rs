@@ -25,6 +25,11 @@ pub(crate) struct Ended {
 impl Host {
     /// Runs the app whose manifest lies in a directory; data and log lie there too.
     pub(crate) fn run(at: &Path, bootstrap: &str, arguments: &[&str]) -> Self {
+        Self::run_in(at, bootstrap, arguments, &[])
+    }
+
+    /// The same, in an environment that says more.
+    pub(crate) fn run_in(at: &Path, bootstrap: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = at.join("host.log");
         // The kernel kills it when the test is killed.
         let mut command = Command::new("setpriv");
@@ -34,6 +39,7 @@ impl Host {
             command.env_remove(name);
         }
         command.env("MILLSTREAM_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins"));
+        command.envs(environment.iter().copied());
         command.stderr(File::create(&log).expect("a log can be made"));
         Self { child: command.spawn().expect("the host starts"), log }
     }

@@ -39,6 +39,8 @@ mod settings;
 mod slots;
 mod topics;
 mod transactions;
+#[cfg(test)]
+mod transactions_tests;
 mod transport;
 mod wake;
 mod writer;

@@ -30,7 +30,7 @@ const FETCH_BACKOFF_MS: u32 = 5;
 /// membership.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 /// `max.poll.interval.ms`: a worker that does not look at its membership for so long is wedged, and leaves the group:
-/// more than a turn of records, each at its plugin's deadline, can take.
+/// more than a turn of records, each at its plugin's deadline, can take. A session at least, as librdkafka has it.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// `reconnect.backoff.max.ms`: a broker that comes back is found within a second by all of our clients, which wait for each
@@ -96,18 +96,20 @@ impl Settings {
         config.set("group.id", group).set("isolation.level", isolation);
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error").set("enable.partition.eof", "true");
+        // It is no member; librdkafka holds a user's `max.poll.interval.ms` against it all the same.
+        config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config
     }
 
     /// The consumer that is a member of the group.
     pub(super) fn member(&self, name: &str, group: &str) -> ClientConfig {
-        let mut config = self.client(name, Client::Consumer, &[]);
+        let poll_interval = u32::try_from(POLL_INTERVAL.max(self.session_timeout).as_millis()).unwrap_or(u32::MAX);
+        let mut config = self.client(name, Client::Consumer, &[("max.poll.interval.ms", poll_interval)]);
         config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "earliest");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", HEARTBEAT.min(self.session_timeout / 3).as_millis().to_string());
-        config.set("max.poll.interval.ms", POLL_INTERVAL.max(self.session_timeout).as_millis().to_string());
         config
     }
 

@@ -130,14 +130,17 @@ impl Transactions {
         let Some(ready) = &mut self.producer else {
             return Err(TransportError::InDoubt("the producer was lost".into()));
         };
-        match ffi::begin_transaction(ready.guarded.client()) {
-            Ok(()) => ready.open = true,
-            Err(TxnError::Forbidden(why)) => return Err(self.forbidden(&why)),
-            Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why)) => {
-                return Err(self.throw_away(&why));
+        match ready.guarded.call(SLICE + GRACE, ffi::begin_transaction) {
+            Some(Ok(())) => {
+                ready.open = true;
+                Ok(())
             }
+            Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
+            Some(Err(TxnError::Again(why) | TxnError::Abort(why) | TxnError::Broken(why))) => {
+                Err(self.throw_away(&why))
+            }
+            None => Err(self.not_back("begin_transaction", SLICE + GRACE)),
         }
-        Ok(())
     }
 
     /// Commits the open transaction with these offsets.
@@ -182,10 +185,7 @@ impl Transactions {
             },
             Some(Err(TxnError::Forbidden(why))) => Err(self.forbidden(&why)),
             Some(Err(TxnError::Again(why) | TxnError::Broken(why))) => Err(self.throw_away(&why)),
-            None => {
-                let Some(ready) = self.producer.take() else { return Ok(()) };
-                Err(self.left_behind(ready.guarded, "the commit", DEADLINE + GRACE))
-            }
+            None => Err(self.not_back("the commit", DEADLINE + GRACE)),
         }
     }
 
@@ -224,10 +224,7 @@ impl Transactions {
             Some(Err(
                 TxnError::Again(why) | TxnError::Abort(why) | TxnError::Forbidden(why) | TxnError::Broken(why),
             )) => Err(self.throw_away(&why)),
-            None => {
-                let Some(ready) = self.producer.take() else { return Ok(()) };
-                Err(self.left_behind(ready.guarded, "the abort", DEADLINE + GRACE))
-            }
+            None => Err(self.not_back("the abort", DEADLINE + GRACE)),
         }
     }
 
@@ -295,6 +292,14 @@ impl Transactions {
             ));
         }
         TransportError::InDoubt(why.into())
+    }
+
+    /// The producer's call did not come back.
+    fn not_back(&mut self, what: &str, deadline: Duration) -> TransportError {
+        match self.producer.take() {
+            Some(ready) => self.left_behind(ready.guarded, what, deadline),
+            None => self.broken(what),
+        }
     }
 
     fn left_behind(&mut self, guarded: Guarded, what: &str, deadline: Duration) -> TransportError {

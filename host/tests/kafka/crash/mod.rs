@@ -4,12 +4,14 @@
 //! `MILLSTREAM_SEED` repeats a run as far as processes and brokers let it; `MILLSTREAM_KILLS` asks for more kills.
 #![expect(clippy::print_stdout, reason = "seeds and tables are printed")]
 
+mod at_least_once;
 mod brokers;
 mod campaign;
 mod compacted;
 #[path = "../../crash/export.rs"]
 mod export;
 mod faults;
+mod idle;
 mod late;
 mod latest;
 mod namesake;
@@ -27,6 +29,7 @@ mod seed;
 mod storm;
 #[path = "../../crash/tally.rs"]
 mod tally;
+mod wedged;
 mod zombie;
 
 use crate::broker::Broker;

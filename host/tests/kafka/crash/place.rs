@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) through: String,
     /// Threads of a process.
     pub(crate) workers: u64,
+    /// Lines of the host's configuration, of librdkafka's properties.
+    pub(crate) properties: &'static str,
     /// The app's name; its other topics begin with it and a full stop.
     pub(crate) app: String,
 }
@@ -69,7 +71,7 @@ impl Place {
     pub(crate) fn new(bootstrap: &str, app: &str, seed: u64) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (through, bootstrap, app) = (bootstrap.to_owned(), bootstrap.to_owned(), app.to_owned());
-        let place = Self { directory, bootstrap, through, workers: WORKERS, app };
+        let place = Self { directory, bootstrap, through, workers: WORKERS, properties: "", app };
         place.script("tape.py", &[&seed.to_string(), &place.path("tape")]);
         std::fs::copy(guests::built("conformance"), place.path("conformance.wasm")).expect("the plugin is copied");
         let manifest = include_str!("../../crash/millstream.toml");
@@ -128,7 +130,9 @@ impl Place {
     /// A configuration by which the dead are noticed soon; most of a campaign is waiting for that.
     fn config(&self) -> String {
         let path = self.path("host.toml");
-        std::fs::write(&path, "[transport.kafka]\nsession-timeout = \"1s\"\n").expect("a file");
+        let text =
+            format!("[transport.kafka]\nsession-timeout = \"1s\"\n[transport.kafka.properties]\n{}", self.properties);
+        std::fs::write(&path, text).expect("a file");
         path
     }
 
