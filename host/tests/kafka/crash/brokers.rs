@@ -188,7 +188,7 @@ fn nodes_of_three_that_are_killed_leave_no_trace() {
     for piece in 1..=OF_THREE {
         let role = ["leader of an output", "transaction coordinator", "group coordinator"][piece % 3];
         trial.fault(piece, OF_THREE, role, |broker, left| {
-            broker.kill(left.node(role).unwrap_or(1));
+            broker.kill(left.node(role).unwrap_or_else(|| panic!("INVALID: nobody is known as {role}: {left:?}")));
         });
         let down = (1..=3).find(|node| trial.broker.process(*node).is_none());
         trial.broker.restart(down.expect("one is down"));

@@ -15,7 +15,11 @@ const HOSTS: usize = 3;
 /// Joins and leaves, and with each of them a piece of the input.
 const CHANGES: usize = 30;
 /// Rows a turn: small, so that there is work all the time.
-const ROWS: &str = "4";
+const ROWS: &str = "1";
+/// Changes at which work must have been left.
+const AT_WORK_MIN: usize = CHANGES / 2;
+/// Processes that must have been killed.
+const KILLED_MIN: usize = 3;
 
 struct Storm {
     place: Place,
@@ -24,6 +28,10 @@ struct Storm {
     hosts: Vec<Option<Child>>,
     /// What happened how often.
     changes: BTreeMap<&'static str, usize>,
+    /// Changes at which work was left.
+    at_work: usize,
+    /// Processes that went, or were stopped.
+    gone: usize,
     violations: Vec<String>,
 }
 
@@ -38,6 +46,7 @@ impl Storm {
 
     /// One process comes, or one goes; none is alone for long, and none stays.
     fn change(&mut self) {
+        self.at_work += usize::from(self.place.left().text > 0);
         let running = self.running();
         let comes = running.len() < 2 || (running.len() < HOSTS && self.random.among(0, 1) == 0);
         let what = if comes { self.come() } else { self.go(&running) };
@@ -54,7 +63,8 @@ impl Storm {
 
     fn go(&mut self, running: &[usize]) -> &'static str {
         let number = self.any(running);
-        match self.random.among(0, 2) {
+        self.gone += 1;
+        match self.gone % 3 {
             0 => {
                 self.end(number, Signal::TERM, &Ended::Done);
                 "left by SIGTERM"
@@ -112,7 +122,8 @@ fn processes_that_come_and_go_leave_no_trace() {
     let seed = super::seed();
     let place = Place::new(&Broker::shared().bootstrap(), &format!("storm-{seed}"), seed);
     let (hosts, random) = ((0..HOSTS).map(|_| None).collect(), Random::new(seed));
-    let mut storm = Storm { place, random, hosts, changes: BTreeMap::new(), violations: Vec::new() };
+    let mut storm =
+        Storm { place, random, hosts, changes: BTreeMap::new(), at_work: 0, gone: 0, violations: Vec::new() };
     for number in 1..=CHANGES {
         storm.place.fill(number, CHANGES);
         storm.change();
@@ -123,11 +134,15 @@ fn processes_that_come_and_go_leave_no_trace() {
     for number in storm.running() {
         storm.end(number, Signal::TERM, &Ended::Done);
     }
-    println!("{:?}", storm.changes);
+    let Storm { changes, at_work, .. } = &storm;
+    println!("{changes:?}, {at_work} while work was left");
     assert!(storm.violations.is_empty(), "{:#?}", storm.violations);
     let ended = storm.place.end(storm.place.start(&[]));
     assert_eq!(ended, Ended::Done);
     let verdict = storm.place.verify(HOSTS, &["--finished", "--any-order"], COMPARED_MIN);
     assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
+    let killed = storm.changes.get("left by SIGKILL").copied().unwrap_or_default();
+    assert!(killed >= KILLED_MIN, "INVALID: only {killed} processes were killed");
+    assert!(storm.at_work >= AT_WORK_MIN, "INVALID: only {} changes came while work was left", storm.at_work);
     println!("{} changes, {} comparisons", CHANGES, verdict.compared);
 }
