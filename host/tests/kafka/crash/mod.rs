@@ -29,6 +29,7 @@ mod seed;
 mod storm;
 #[path = "../../crash/tally.rs"]
 mod tally;
+mod undecided;
 mod wedged;
 mod zombie;
 
