@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 /// A word and the rooms (paths below `src/`) that may name it.
-const DOORS: [(&str, &[&str]); 12] = [
+const DOORS: [(&str, &[&str]); 13] = [
     ("rocksdb::", &["store/"]),
+    ("rdkafka::", &["transport/kafka/"]),
     ("wasmtime::", &["plugin/"]),
     ("wasmparser::", &["plugin/"]),
     ("wit_component::", &["plugin/"]),
@@ -22,7 +23,8 @@ const DOORS: [(&str, &[&str]); 12] = [
 
 /// Rooms that decide what happens to records: they see ports, never what is behind them.
 const INNER: [&str; 4] = ["record/", "topology/", "operator/", "task/"];
-const ADAPTERS: [&str; 5] = ["transport::embedded", "plugin::instance", "plugin::Plugins", "crate::worker", "std::fs"];
+const ADAPTERS: [&str; 6] =
+    ["transport::embedded", "transport::kafka", "plugin::instance", "plugin::Plugins", "crate::worker", "std::fs"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("src can be read") {
@@ -62,8 +64,9 @@ fn heavy_words_stay_in_their_rooms() {
 /// What carries topics is chosen where everything is joined; the worker knows the port alone.
 #[test]
 fn the_worker_sees_the_port_only() {
-    assert_eq!(strays("transport::embedded", |room| !room.starts_with("worker/")), [""; 0]);
-    assert_eq!(strays("transport::socket", |room| !room.starts_with("worker/")), [""; 0]);
+    for adapter in ["transport::embedded", "transport::kafka", "transport::socket"] {
+        assert_eq!(strays(adapter, |room| !room.starts_with("worker/")), [""; 0]);
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) enum Contender {
     Millstream,
     /// The host, its component compiled without interruption checks.
     MillstreamTrusted,
+    /// The host, every update going out: nothing is counted ahead of the repartition topic.
+    MillstreamEveryUpdate,
     /// Kafka Streams as it comes.
     Streams,
     /// Kafka Streams with settings for speed.
@@ -67,8 +69,9 @@ impl Contender {
     /// All that do a workload.
     pub(super) fn of(workload: Workload) -> Vec<Self> {
         let trusted = (workload != Workload::PassThrough).then_some(Self::MillstreamTrusted);
+        let every_update = (workload == Workload::WordCount).then_some(Self::MillstreamEveryUpdate);
         let mut all = vec![Self::Native, Self::Millstream];
-        all.extend(trusted);
+        all.extend(trusted.into_iter().chain(every_update));
         all.extend([Self::Streams, Self::StreamsTuned]);
         all
     }
@@ -79,6 +82,7 @@ impl Contender {
             Self::Native => "native",
             Self::Millstream => "millstream",
             Self::MillstreamTrusted => "millstream, trusted",
+            Self::MillstreamEveryUpdate => "millstream, every update",
             Self::Streams => "Kafka Streams",
             Self::StreamsTuned => "Kafka Streams, tuned",
         }
@@ -91,8 +95,9 @@ impl Contender {
     pub(super) fn run(self, setup: &Setup, place: &Place<'_>) -> Result<Took, Failure> {
         match self {
             Self::Native => whole(&native(place)?),
-            Self::Millstream => whole(&millstream(setup, place, false)?),
-            Self::MillstreamTrusted => whole(&millstream(setup, place, true)?),
+            Self::Millstream | Self::MillstreamTrusted | Self::MillstreamEveryUpdate => {
+                whole(&self.millstream(setup, place)?)
+            }
             Self::Streams => streams(&java(setup, place, false)),
             Self::StreamsTuned => streams(&java(setup, place, true)),
         }
@@ -135,27 +140,31 @@ fn native(place: &Place<'_>) -> Result<Command, Failure> {
     Ok(command)
 }
 
-fn millstream(setup: &Setup, place: &Place<'_>, trusted: bool) -> Result<Command, Failure> {
-    let (group, input, output) = (&place.group, place.input(), place.output());
-    let (plugin, nodes) = match place.workload {
-        Workload::PassThrough => (None, host::COPY.into()),
-        Workload::Json => (Some(&*setup.plugin), host::stateless("flat-map-values", "convert")),
-        Workload::WordCount => {
-            (Some(&*setup.plugin), host::words("on-commit").replace("store =", "changelog = true\nstore ="))
-        }
-    };
-    let text = host::head(group, plugin, trusted) + &nodes;
-    let text = text.replace("\"input\"", &format!("{input:?}")).replace("\"output\"", &format!("{output:?}"));
-    let guarantee = place.guarantee.name();
-    let guarantee = format!("[guarantee]\nprocessing = {guarantee:?}\ncommit-interval = \"100ms\"\n");
-    let topics = format!("[topic.{output}]\npartitions = {PARTITIONS}\n[topic.{input}]\npartitions = {PARTITIONS}\n");
-    let manifest = place.directory.join("millstream.toml");
-    std::fs::write(&manifest, text + &guarantee + &topics)?;
-    let mut command = Command::new(&setup.millstream);
-    command.arg("--data-dir").arg(place.directory.join("data"));
-    command.args(["run", "--kafka", place.bootstrap, "--until-end", "--workers", "1", "--manifest"]).arg(manifest);
-    command.env("RUST_LOG", "warn");
-    Ok(command)
+impl Contender {
+    fn millstream(self, setup: &Setup, place: &Place<'_>) -> Result<Command, Failure> {
+        let emits = if self == Self::MillstreamEveryUpdate { "every-update" } else { "on-commit" };
+        let (group, input, output) = (&place.group, place.input(), place.output());
+        let (plugin, nodes) = match place.workload {
+            Workload::PassThrough => (None, host::COPY.into()),
+            Workload::Json => (Some(&*setup.plugin), host::stateless("flat-map-values", "convert")),
+            Workload::WordCount => {
+                (Some(&*setup.plugin), host::words(emits).replace("store =", "changelog = true\nstore ="))
+            }
+        };
+        let text = host::head(group, plugin, self == Self::MillstreamTrusted) + &nodes;
+        let text = text.replace("\"input\"", &format!("{input:?}")).replace("\"output\"", &format!("{output:?}"));
+        let guarantee = place.guarantee.name();
+        let guarantee = format!("[guarantee]\nprocessing = {guarantee:?}\ncommit-interval = \"100ms\"\n");
+        let topics =
+            format!("[topic.{output}]\npartitions = {PARTITIONS}\n[topic.{input}]\npartitions = {PARTITIONS}\n");
+        let manifest = place.directory.join("millstream.toml");
+        std::fs::write(&manifest, text + &guarantee + &topics)?;
+        let mut command = Command::new(&setup.millstream);
+        command.arg("--data-dir").arg(place.directory.join("data"));
+        command.args(["run", "--kafka", place.bootstrap, "--until-end", "--workers", "1", "--manifest"]).arg(manifest);
+        command.env("RUST_LOG", "warn");
+        Ok(command)
+    }
 }
 
 fn java(setup: &Setup, place: &Place<'_>, tuned: bool) -> Command {

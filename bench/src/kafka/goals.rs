@@ -1,7 +1,9 @@
 //! What is to be reached.
 
 use super::contender::Contender;
-use super::contender::Contender::{Millstream, MillstreamTrusted, Native, Streams, StreamsTuned};
+use super::contender::Contender::{
+    Millstream, MillstreamEveryUpdate, MillstreamTrusted, Native, Streams, StreamsTuned,
+};
 use super::handover::End;
 use super::report::Report;
 use super::restore::Restores;
@@ -17,7 +19,7 @@ struct Goal {
     at_least: f64,
 }
 
-const GOALS: [Goal; 8] = [
+const GOALS: [Goal; 9] = [
     Goal {
         text: "pass-through: 0.9 of native",
         workload: Workload::PassThrough,
@@ -48,11 +50,18 @@ const GOALS: [Goal; 8] = [
         at_least: 2.0,
     },
     Goal {
-        text: "word count: three times tuned Kafka Streams",
+        text: "word count, every update: three times tuned Kafka Streams",
+        workload: Workload::WordCount,
+        ours: MillstreamEveryUpdate,
+        theirs: StreamsTuned,
+        at_least: 3.0,
+    },
+    Goal {
+        text: "word count, folded before the repartition topic: four times tuned Kafka Streams",
         workload: Workload::WordCount,
         ours: Millstream,
         theirs: StreamsTuned,
-        at_least: 3.0,
+        at_least: 4.0,
     },
     Goal {
         text: "word count: three times Kafka Streams as it comes",
@@ -102,8 +111,8 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let rates = report.restores.iter().flat_map(Restores::rates).collect();
     lines.extend(line("restore: 50 MB/s", rates, |rate| rate >= RESTORE_MB_S));
     if let Some(commits) = &report.commits {
-        lines.extend(line("commit: half within 5 ms", commits.p50_ms.clone(), |time| time <= COMMIT_P50_MS));
-        lines.extend(line("commit: 99 of 100 within 25 ms", commits.p99_ms.clone(), |time| time <= COMMIT_P99_MS));
+        lines.extend(line("commit: half within 5 ms", commits.host.p50_ms.clone(), |time| time <= COMMIT_P50_MS));
+        lines.extend(line("commit: 99 of 100 within 25 ms", commits.host.p99_ms.clone(), |time| time <= COMMIT_P99_MS));
     }
     for handovers in &report.handovers {
         let (gaps, session) = (handovers.gaps_s.clone(), handovers.session_s);

@@ -86,6 +86,13 @@ impl Report {
         if !self.workloads.is_empty() {
             self.write_workloads(text)?;
         }
+        if let Some(commits) = &self.commits {
+            writeln!(text, "\n| commits | how many | half within, ms | 99 of 100 within, ms |\n|---|---|---|---|")?;
+            for (name, runs) in [("millstream", &commits.host), ("native", &commits.native)] {
+                let times = |samples: &[f64]| spread(samples.to_vec(), 2);
+                writeln!(text, "| {name} | {} | {} | {} |", runs.commits, times(&runs.p50_ms), times(&runs.p99_ms))?;
+            }
+        }
         if let Some(restores) = &self.restores {
             let seconds = |samples: &[f64]| spread(samples.to_vec(), 2);
             writeln!(text, "\n| restoring | seconds to the end | where nothing was to be restored | CPU seconds |")?;
