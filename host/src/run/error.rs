@@ -98,15 +98,15 @@ pub enum RunError {
     NoTopic(Topic, Vec<Topic>),
     /// An internal topic is kept in a way that loses what the app needs.
     #[error(
-        "MS-R012: topic {topic} has cleanup.policy={there}, and the app needs {wanted}; alter it, or take another app name"
+        "MS-R012: topic {topic} has {there}, and would lose what the app needs; set {wanted} by kafka-configs.sh --alter, or take another app name"
     )]
     Cleanup {
         /// The topic.
         topic: Topic,
-        /// How it is kept.
-        there: &'static str,
-        /// How it should be.
-        wanted: &'static str,
+        /// The setting that it has.
+        there: String,
+        /// The setting that it should have.
+        wanted: String,
     },
     /// The group runs another topology.
     #[error(

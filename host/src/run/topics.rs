@@ -178,15 +178,11 @@ impl Draft<'_> {
 
     /// Adds a topic of the app's own, which must be kept as the app needs it.
     fn add_own(&mut self, spec: &TopicSpec, wanted: Option<i32>) -> Result<(), RunError> {
-        let name = |cleanup| if cleanup == Cleanup::Compact { "compact" } else { "delete" };
         let shared = self.shared;
-        match self.there(&spec.name)?.map(|there| there.cleanup) {
-            Some(there) if shared && there != spec.cleanup => {
-                let (topic, there, wanted) = (spec.name.clone(), name(there), name(spec.cleanup));
-                Err(RunError::Cleanup { topic, there, wanted })
-            }
-            _ => self.add(spec, wanted),
+        if let Some((there, wanted)) = self.there(&spec.name)?.filter(|_| shared).and_then(|there| loses(there, spec)) {
+            return Err(RunError::Cleanup { topic: spec.name.clone(), there, wanted });
         }
+        self.add(spec, wanted)
     }
 
     /// Adds a topic if it is not there; one that is there must have as many partitions as are wanted.
@@ -199,6 +195,28 @@ impl Draft<'_> {
             Some(wanted) => Err(RunError::Partitions { topic: spec.name.clone(), there, wanted }),
             None => Ok(()),
         }
+    }
+}
+
+/// The setting by which a topic that is there would lose what the app still needs, and what it should be: rows that are
+/// in a changelog alone, or records that no task has read yet. What Kafka Streams' own check of its topics
+/// (`InternalTopicManager.validate`) objects to, of a store without windows.
+fn loses(there: &TopicSpec, spec: &TopicSpec) -> Option<(String, String)> {
+    let setting = |name: &str, there: &str, wanted: &str| Some((format!("{name}={there}"), format!("{name}={wanted}")));
+    // What may not be seen is taken for what it should be: all else that an app does needs no right to see it.
+    if there.cleanup == Cleanup::Unseen {
+        return None;
+    }
+    if there.cleanup != spec.cleanup {
+        return setting("cleanup.policy", there.cleanup.name(), spec.cleanup.name());
+    }
+    let kept = |there: String, name| setting(name, &there, "-1");
+    match (there.cleanup, there.retention, there.retention_bytes) {
+        // These are for topics from which old records are deleted.
+        (Cleanup::Compact, ..) => None,
+        (_, Some(time), _) => kept(time.as_millis().to_string(), "retention.ms"),
+        (_, None, Some(bytes)) => kept(bytes.to_string(), "retention.bytes"),
+        (_, None, None) => None,
     }
 }
 

@@ -52,6 +52,22 @@ pub enum Cleanup {
     Delete,
     /// The last record of every key stays.
     Compact,
+    /// Both: the last record of a key goes, too, when it is old. Others may have made such a topic on a cluster.
+    Both,
+    /// Not known: the brokers do not show this user a topic's settings.
+    Unseen,
+}
+
+impl Cleanup {
+    /// What Kafka calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Compact => "compact",
+            Self::Both => "compact,delete",
+            Self::Unseen => "unknown",
+        }
+    }
 }
 
 /// One unit of work of a worker: all of it happens, or none of it.

@@ -163,6 +163,13 @@ impl Client {
         done.expect("the broker answers").remove(0).expect("the setting is changed");
     }
 
+    /// How many replicas each partition of a topic has.
+    pub(crate) fn replicas(&self, topic: &str) -> Vec<usize> {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), ANSWER).expect("the broker answers");
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        partitions.map(|partition| partition.replicas().len()).collect()
+    }
+
     /// Settings of a topic.
     pub(crate) fn settings(&self, topic: &str) -> BTreeMap<String, String> {
         let what = ResourceSpecifier::Topic(topic);

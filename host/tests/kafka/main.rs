@@ -16,6 +16,8 @@ mod examples;
 mod guests;
 mod harness;
 mod host;
+mod internal;
+mod keys;
 mod left_over;
 mod permission;
 mod proxy;

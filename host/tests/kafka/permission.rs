@@ -5,6 +5,7 @@
 use crate::broker::{Broker, scripts};
 use crate::client::{Client, Isolation, Record};
 use crate::host::{Ended, Host};
+use crate::keys;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -81,4 +82,19 @@ fn an_input_that_may_not_be_read() {
     rules("read.in", &["--remove", "--force"]);
     assert_eq!(until_end(&directory).code, Some(0));
     assert_eq!(written(&client, "read.out").len(), 3);
+}
+
+#[test]
+fn settings_that_may_not_be_seen_keep_no_app_from_running() {
+    let client = Client::to(&broker().bootstrap());
+    client.create("unseen.in", 1, &[]);
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("millstream.toml"), keys::counting("unseen", "unseen.in"))
+        .expect("a manifest");
+    assert_eq!(until_end(&directory).code, Some(0));
+    for topic in ["unseen-counts-changelog", "unseen-spread-repartition"] {
+        grant_only(topic, &["Read", "Write", "Delete"]);
+    }
+    let ended = until_end(&directory);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
 }

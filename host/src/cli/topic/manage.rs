@@ -96,7 +96,7 @@ pub(super) fn list(place: &mut Place, as_json: bool) -> Result<(), Error> {
 pub(super) fn describe(log: &mut dyn Transport, topic: &str, as_json: bool) -> Result<(), Error> {
     let spec = existing(log, topic)?;
     let bounds = bounds(log, &spec)?;
-    let cleanup = if spec.cleanup == Cleanup::Compact { "compact" } else { "delete" };
+    let cleanup = spec.cleanup.name();
     if as_json {
         let partitions: Vec<_> = bounds
             .iter()

@@ -37,6 +37,8 @@ impl EmbeddedLog {
                 match spec.cleanup {
                     Cleanup::Delete => cleaned.batches_deleted += self.retain(&spec, &partition, now)?,
                     Cleanup::Compact => cleaned.records_compacted += self.compact(&partition, now, go_on)?,
+                    // Topics of a cluster only.
+                    Cleanup::Both | Cleanup::Unseen => {}
                 }
             }
         }

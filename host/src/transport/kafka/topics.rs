@@ -79,7 +79,7 @@ impl Link {
         let resources: Vec<_> = topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
         let described =
             self.ask(ANSWER, |options| pollster::block_on(self.admin.describe_configs(&resources, options)))?;
-        // A topic whose settings may not be seen has the brokers' defaults, as far as is known.
+        // Of a topic whose settings may not be seen none is known.
         let entries = described.into_iter().map(|resource| {
             resource.map_or_else(
                 |_| HashMap::new(),
@@ -209,10 +209,12 @@ impl Link {
 
 fn spec(name: Topic, partitions: i32, entries: &HashMap<String, String>) -> TopicSpec {
     let entry = |name: &str| entries.get(name).map(String::as_str);
-    let cleanup = if entry("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        Cleanup::Compact
-    } else {
-        Cleanup::Delete
+    let kinds = entry("cleanup.policy").map(|policy| (policy.contains("compact"), policy.contains("delete")));
+    let cleanup = match kinds {
+        Some((true, true)) => Cleanup::Both,
+        Some((true, false)) => Cleanup::Compact,
+        Some((false, _)) => Cleanup::Delete,
+        None => Cleanup::Unseen,
     };
     let retention = entry("retention.ms").and_then(|value| value.parse().ok()).map(Duration::from_millis);
     let retention_bytes = entry("retention.bytes").and_then(|value| value.parse().ok());
@@ -221,16 +223,12 @@ fn spec(name: Topic, partitions: i32, entries: &HashMap<String, String>) -> Topi
 
 /// Kafka's settings for how a topic is kept.
 fn configs(spec: &TopicSpec) -> Vec<(&'static str, String)> {
-    let policy = match spec.cleanup {
-        Cleanup::Delete => "delete",
-        Cleanup::Compact => "compact",
-    };
-    let mut settings = vec![("cleanup.policy", policy.to_owned())];
-    // A topic that is to keep its records for ever says so; the brokers' default is a week.
-    let retention = spec.retention.map_or_else(|| "-1".to_owned(), |retention| retention.as_millis().to_string());
-    if spec.cleanup == Cleanup::Delete {
-        settings.push(("retention.ms", retention));
-        settings.extend(spec.retention_bytes.map(|bytes| ("retention.bytes", bytes.to_string())));
+    let mut settings = vec![("cleanup.policy", spec.cleanup.name().to_owned())];
+    // A topic that is to keep its records for ever says so; the brokers' default is a week, and may be a size.
+    let or_ever = |bound: Option<u128>| bound.map_or_else(|| "-1".to_owned(), |bound| bound.to_string());
+    if spec.cleanup != Cleanup::Compact {
+        settings.push(("retention.ms", or_ever(spec.retention.map(|retention| retention.as_millis()))));
+        settings.push(("retention.bytes", or_ever(spec.retention_bytes.map(u128::from))));
     }
     settings
 }
