@@ -5,7 +5,7 @@ use super::{App, RunError, carrier};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, KeyValueStore, Writes};
 use crate::topology::nearest;
-use crate::transport::{Admin, TransportError};
+use crate::transport::{Admin, TransportError, Truth};
 use std::collections::BTreeSet;
 
 /// Where input is read on.
@@ -150,12 +150,16 @@ impl AppParts {
     /// # Errors
     /// If something cannot be changed; the same reset, asked for again, does the rest.
     pub fn carry_out(&self, reset: &AppReset, log: &mut dyn Admin, db: Option<&Db>) -> Result<(), RunError> {
+        let truth = log.truth();
         if let Some(db) = db {
-            mark(db, &self.app, true)?;
+            mark(db, &self.app, truth, true)?;
         }
         for (topic, _) in &reset.topics {
-            log.delete_topic(topic)?;
-            crate::killpoint::pass("reset-topic-deleted");
+            match log.delete_topic(topic) {
+                // Another process that resets the app, too, was first.
+                Ok(()) | Err(TransportError::Unknown(_)) => crate::killpoint::pass("reset-topic-deleted"),
+                Err(error) => return Err(error.into()),
+            }
         }
         for (store, _) in &reset.stores {
             db.map_or(Ok(()), |db| KeyValueStore::drop_all(db, &self.app, store))?;
@@ -164,7 +168,7 @@ impl AppParts {
         let offsets = reset.offsets.iter().map(|(partition, _, next)| (partition.clone(), *next));
         log.move_group(&self.app, &offsets.collect::<Vec<_>>())?;
         crate::killpoint::pass("reset-offsets-moved");
-        db.map_or(Ok(()), |db| mark(db, &self.app, false))
+        db.map_or(Ok(()), |db| mark(db, &self.app, truth, false))
     }
 }
 
@@ -193,26 +197,32 @@ fn is_named_after(app: &str, topic: &Topic) -> bool {
     rest.is_some_and(|rest| rest == "tasks" || rest.ends_with("-changelog") || rest.ends_with("-repartition"))
 }
 
-fn mark_key(app: &str) -> String {
-    format!("reset/{app}")
+/// One for the embedded log and one for a cluster: a reset of the one does not finish one of the other.
+fn mark_key(app: &str, truth: Truth) -> String {
+    match truth {
+        Truth::State => format!("reset/{app}"),
+        Truth::Changelog => format!("reset-on-kafka/{app}"),
+    }
 }
 
 /// Notes that a reset is under way, or that it is over: what state comes next may come from elsewhere.
-fn mark(db: &Db, app: &str, under_way: bool) -> Result<(), RunError> {
+fn mark(db: &Db, app: &str, truth: Truth, under_way: bool) -> Result<(), RunError> {
     let mut writes = Writes::default();
     if under_way {
-        writes.put(Family::Meta, mark_key(app), []);
+        writes.put(Family::Meta, mark_key(app, truth), []);
     } else {
         writes.delete(Family::Meta, carrier::key(app));
-        writes.delete(Family::Meta, mark_key(app));
+        writes.delete(Family::Meta, mark_key(app, truth));
     }
     Ok(db.apply(&writes, true)?)
 }
 
 /// Refuses to run an app of which a reset was not finished.
 pub(super) fn must_be_over(db: &Db, app: &str) -> Result<(), RunError> {
-    match db.get(Family::Meta, mark_key(app).as_bytes())? {
-        Some(_) => Err(RunError::HalfReset { app: app.into() }),
-        None => Ok(()),
+    for (truth, by) in [(Truth::State, ""), (Truth::Changelog, " --kafka BROKERS")] {
+        if db.get(Family::Meta, mark_key(app, truth).as_bytes())?.is_some() {
+            return Err(RunError::HalfReset { app: app.into(), by });
+        }
     }
+    Ok(())
 }

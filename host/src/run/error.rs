@@ -201,10 +201,12 @@ pub enum RunError {
         first: String,
     },
     /// A reset was begun and not finished.
-    #[error("MS-R023: a reset of app {app} was begun and not finished; finish it with millstream reset --yes")]
+    #[error("MS-R023: a reset of app {app} was begun and not finished; finish it with millstream reset --yes{by}")]
     HalfReset {
         /// The app.
         app: String,
+        /// What names the cluster on the command line, if it was one.
+        by: &'static str,
     },
     /// A host runs on the data directory, and what is asked for needs it alone.
     #[error("MS-R024: a host runs on the data directory {0:?}; stop it first")]

@@ -21,6 +21,7 @@ mod keys;
 mod left_over;
 mod permission;
 mod proxy;
+mod reset;
 mod security;
 mod standby;
 mod topic;
