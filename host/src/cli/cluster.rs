@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Cluster {
     /// Brokers of a Kafka cluster whose topics are used instead of the embedded log's, HOST:PORT[,HOST:PORT]...; state
     /// stays in the data directory.
-    #[arg(long, value_name = "BROKERS", env = "MILLSTREAM_KAFKA")]
+    #[arg(long, value_name = "BROKERS", env = "MILLSTREAM_KAFKA", hide_env_values = true)]
     kafka: Option<String>,
     /// The host's configuration: how to reach Kafka, secrets, standby copies (docs/configuration.md).
-    #[arg(long, value_name = "FILE", env = "MILLSTREAM_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "MILLSTREAM_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
 }
 
@@ -40,9 +40,10 @@ impl Cluster {
     }
 
     fn checked(&self, brokers: &str) -> Result<String, Error> {
+        // It is not shown: who writes user:password@host elsewhere may do so here.
         let wrong = || {
-            let what = format!("--kafka {brokers:?} names no brokers");
-            Error::usage("MS-C001", what, "write HOST:PORT, or several between commas, such as localhost:9092")
+            let remedy = "write HOST:PORT, or several between commas, such as localhost:9092; users and passwords belong into the file of --config";
+            Error::usage("MS-C001", "what --kafka or MILLSTREAM_KAFKA says names no brokers", remedy)
         };
         is_bootstrap(brokers).then(|| brokers.to_owned()).ok_or_else(wrong)
     }

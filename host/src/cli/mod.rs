@@ -50,7 +50,7 @@ Environment:
 )]
 pub struct Cli {
     /// Directory of topics, offsets and state.
-    #[arg(long, global = true, env = "MILLSTREAM_DATA_DIR", default_value = ".millstream")]
+    #[arg(long, global = true, env = "MILLSTREAM_DATA_DIR", hide_env_values = true, default_value = ".millstream")]
     data_dir: PathBuf,
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value_t)]

@@ -1,6 +1,6 @@
 //! What is wrong with a manifest, and what help says.
 
-use crate::{fails, prints, ran, write};
+use crate::{Ran, command, fails, finish, prints, ran, write};
 
 #[test]
 fn every_problem_is_said_at_once_with_its_line() {
@@ -62,4 +62,33 @@ fn help_tells_exit_codes_and_shells_are_served() {
         assert!(prints(at, &["completions", shell]).contains(sign), "{shell}");
     }
     assert_eq!(ran(at, &["chekc"]).code, Some(2));
+}
+
+#[test]
+fn help_shows_no_value_of_the_environment() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let names = ["MILLSTREAM_DATA_DIR", "MILLSTREAM_KAFKA", "MILLSTREAM_CONFIG"];
+    for arguments in [&["run", "--help"][..], &["reset", "--help"], &["topic", "list", "--help"], &["help", "run"]] {
+        let mut command = command(directory.path(), arguments);
+        command.envs(names.map(|name| (name, "orders:hunter2@one.example:9092")));
+        let help = finish(command, "").out;
+        assert!(names.iter().all(|name| help.contains(name)), "{help}");
+        assert!(!help.contains("hunter2"), "{help}");
+    }
+}
+
+#[test]
+fn brokers_with_a_password_among_them_are_refused_and_not_shown() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let brokers = "sasl_ssl://orders:hunter2@one.example:9092";
+    let by_option = ran(directory.path(), &["topic", "list", "--kafka", brokers]);
+    let mut by_environment = command(directory.path(), &["topic", "list"]);
+    by_environment.env("MILLSTREAM_KAFKA", brokers);
+    for Ran { code, out, err } in [by_option, finish(by_environment, "")] {
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        for word in ["error[MS-C001]", "--kafka", "help: write HOST:PORT", "--config"] {
+            assert!(err.contains(word), "it does not say {word:?} but {err}");
+        }
+        assert!(!err.contains("hunter2"), "{err}");
+    }
 }
