@@ -105,7 +105,9 @@ impl Kafka {
         let mut found = Vec::new();
         kafka.token = security::read(tls.as_ref(), sasl.as_ref(), around, &mut found, problems);
         add(&mut found, own, problems);
-        kafka.properties = found.into_iter().map(|(property, _)| property).collect();
+        // By the names that the host's own defaults have: of two names for one property either may be set last.
+        let renamed = |property: Property| Property { name: one_name(&property.name).into(), ..property };
+        kafka.properties = found.into_iter().map(|(property, _)| renamed(property)).collect();
         kafka
     }
 

@@ -91,5 +91,11 @@ fn put<T>(place: &mut T, value: Option<T>, field: &Field<'_>, wanted: &str, prob
     }
 }
 
+/// Properties of Kafka's clients that a user may set.
+#[cfg(test)]
+pub(crate) fn allowed() -> impl Iterator<Item = &'static str> {
+    properties::ALLOWED.iter().map(|(name, _)| *name)
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use Client::{Any, Consumer, Producer};
 
 /// Properties that a user may set.
-pub(super) const ALLOWED: [(&str, Client); 85] = [
+pub(super) const ALLOWED: [(&str, Client); 82] = [
     ("api.version.fallback.ms", Any),
     ("api.version.request", Any),
     ("api.version.request.timeout.ms", Any),
@@ -37,13 +37,10 @@ pub(super) const ALLOWED: [(&str, Client); 85] = [
     ("fetch.queue.backoff.ms", Consumer),
     ("fetch.wait.max.ms", Consumer),
     ("linger.ms", Producer),
-    ("log.connection.close", Any),
     ("log.thread.name", Any),
-    ("log_level", Any),
     ("max.partition.fetch.bytes", Consumer),
     ("max.poll.interval.ms", Consumer),
     ("message.copy.max.bytes", Any),
-    ("message.max.bytes", Any),
     ("metadata.max.age.ms", Any),
     ("metadata.recovery.rebootstrap.trigger.ms", Any),
     ("metadata.recovery.strategy", Any),

@@ -3,7 +3,7 @@
 /// Properties that are the host's: those names, why, and what to do instead.
 type Refusal = (&'static [&'static str], &'static str, &'static str);
 
-const ALL: [Refusal; 19] = [
+const ALL: [Refusal; 21] = [
     (
         &["bootstrap.servers", "metadata.broker.list"],
         "it has a key of its own",
@@ -101,6 +101,16 @@ const ALL: [Refusal; 19] = [
         ],
         "the host's way of reading from the client depends on it",
         "leave it out",
+    ),
+    (
+        &["log_level", "log.connection.close"],
+        "by what a client logs the host learns that a connection was lost, and then begins no transaction on it",
+        "leave it out; debug says what librdkafka tells of itself, and RUST_LOG what of it is shown",
+    ),
+    (
+        &["message.max.bytes"],
+        "what is too large each topic says by max.message.bytes, and the host asks it before it sends a record",
+        "leave it out; change max.message.bytes of the topic",
     ),
     (
         &["plugin.library.paths", "ssl.engine.location", "ssl.engine.id", "interceptors"],

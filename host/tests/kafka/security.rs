@@ -113,6 +113,15 @@ impl App {
         self.run(bootstrap, config, &["--until-end"]).end()
     }
 
+    /// Runs it to the end with all that the host and its clients can log.
+    fn until_end_talkative(&self, bootstrap: &str, config: &str) -> Ended {
+        self.write("host.toml", &format!("{config}[transport.kafka.properties]\ndebug = \"all\"\n"));
+        let arguments = ["--config", "host.toml", "--until-end"];
+        let ended = Host::run_in(self.at.path(), bootstrap, &arguments, &[("RUST_LOG", "trace")]).end();
+        assert!(ended.log.contains("\"facility\":\"STATE\""), "clients tell nothing of their connections");
+        ended
+    }
+
     fn feed(&self, values: &[&str]) {
         let bytes = |text: &str| Some(text.as_bytes().to_vec());
         let record = |value: &&str| Record { key: bytes("k"), value: bytes(value), timestamp: 1, ..Record::default() };
@@ -303,5 +312,38 @@ fn tokens_that_are_no_good_are_told_and_not_shown() {
         let ended = app.until_end(&address("127.0.0.1", TOKENS), BY_TOKEN);
         ended.says(&["error[MS-T026]: ", why, "help: "]);
         assert!(!ended.log.contains(&token), "{}", ended.log);
+    }
+}
+
+#[test]
+fn no_secret_is_in_what_is_logged_even_if_all_is() {
+    let app = App::new("talkative");
+    let (good, bad) =
+        (token("write", now() + Duration::from_secs(600)), token("read", now() + Duration::from_secs(600)));
+    let ca = file("ours.pem");
+    let ours = Certificate::of(&broker().directory().join("tls"), "orders");
+    let mutual = format!(
+        "[transport.kafka.tls]\nca = {ca:?}\ncertificate = {:?}\nkey = {:?}\nkey-password = {{ file = \"locked\" }}\n",
+        ours.file(),
+        ours.key()
+    );
+    for (listener, config, place, secret, code) in [
+        (SCRAM, scram("SCRAM-SHA-512", &ca), "password", "right-password", 0),
+        (SCRAM, scram("SCRAM-SHA-256", &ca), "password", "wrong-password", 1),
+        (MUTUAL, mutual, "locked", "key-password", 0),
+        (TOKENS, BY_TOKEN.into(), "token", good.as_str(), 0),
+        (TOKENS, BY_TOKEN.into(), "token", bad.as_str(), 1),
+    ] {
+        app.write(place, secret);
+        let ended = app.until_end_talkative(&address("127.0.0.1", listener), &config);
+        assert_eq!(ended.code, Some(code), "{listener} {place}");
+        if code == 1 {
+            assert!(ended.log.contains("error[MS-T026]: "), "{listener} {place}");
+        }
+        // As it is, and as a client encodes it.
+        for secret in [secret.to_owned(), base64url(secret.as_bytes())] {
+            let told = ended.log.lines().find(|line| line.contains(&secret));
+            assert_eq!(told, None, "{listener} {place}");
+        }
     }
 }

@@ -210,25 +210,24 @@ impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
 }
 
 impl Kept<BaseConsumer<Context>> {
-    /// Serves up to [`EVENTS`] events of a consumer of which nobody reads records by this queue; says what went wrong. Of a line
-    /// of its log, behind which there may be more, it is only known that it was no error.
+    /// Serves what waits for who polls a consumer of which nobody reads records by this queue; says what went wrong.
     pub(super) fn take_errors(&self) -> Vec<KafkaError> {
-        let (mut errors, mut nothing) = (Vec::new(), 0);
-        for _ in 0..EVENTS {
-            match self.poll(Duration::ZERO) {
-                Some(Err(error)) => {
-                    errors.push(error);
-                    nothing = 0;
-                }
-                Some(Ok(_)) => nothing = 0,
-                None => nothing += 1,
+        // A poll does not tell a line of the log from an empty queue, and before an error there may be many.
+        (0..self.waiting()).filter_map(|_| self.poll(Duration::ZERO)?.err()).collect()
+    }
+
+    /// Number of events that wait for who polls it.
+    fn waiting(&self) -> usize {
+        // SAFETY: the client is alive while it is borrowed; the queue is ours and destroyed once.
+        unsafe {
+            let queue = c::rd_kafka_queue_get_consumer(self.native());
+            if queue.is_null() {
+                return 0;
             }
-            // Before each error there is one line.
-            if nothing == 2 {
-                break;
-            }
+            let waiting = c::rd_kafka_queue_length(queue);
+            c::rd_kafka_queue_destroy(queue);
+            waiting
         }
-        errors
     }
 }
 

@@ -80,8 +80,14 @@ impl Settings {
             config.set(name, value.reveal());
         }
         config.set("bootstrap.servers", &self.bootstrap).set("client.id", name);
-        config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Warning);
+        config.set("allow.auto.create.topics", "false").set_log_level(self.log_level(RDKafkaLogLevel::Warning));
         config
+    }
+
+    /// How much a client logs: all of what `debug` chooses, if the user set it.
+    fn log_level(&self, usual: RDKafkaLogLevel) -> RDKafkaLogLevel {
+        let chooses = |property: &Property| property.name == "debug" && !property.value.reveal().is_empty();
+        if self.properties.iter().any(chooses) { RDKafkaLogLevel::Debug } else { usual }
     }
 
     /// A consumer that reads what it is told, and is no member of the group.
@@ -121,18 +127,23 @@ impl Settings {
 
     /// A producer whose batches have so many bytes at most; with an id, a transactional one.
     pub(super) fn producer(&self, name: &str, transactional_id: Option<&str>, batch_bytes: usize) -> ClientConfig {
-        let mut defaults = vec![("queue.buffering.max.ms", LINGER_MS), ("queue.buffering.max.kbytes", SEND_QUEUE_KB)];
+        // What waits to be sent is bounded by its bytes, not by the number of records.
+        let mut defaults = vec![
+            ("queue.buffering.max.ms", LINGER_MS),
+            ("queue.buffering.max.kbytes", SEND_QUEUE_KB),
+            ("queue.buffering.max.messages", 0),
+        ];
         if transactional_id.is_some() {
             defaults.push(("retry.backoff.ms", PRODUCER_BACKOFF_MS));
         }
         let mut config = self.client(name, Client::Producer, &defaults);
         config.set("enable.idempotence", "true").set("delivery.report.only.error", "true");
-        config.set("queue.buffering.max.messages", "0").set("batch.size", batch_bytes.to_string());
+        config.set("batch.size", batch_bytes.to_string());
         // What is too large the topic's own limit says, and the task asks for it before it sends.
         config.set("message.max.bytes", MESSAGE_BYTES_MAX.to_string());
         if let Some(id) = transactional_id {
             // At this level librdkafka tells of every lost connection on which something is under way.
-            config.set_log_level(RDKafkaLogLevel::Info).set("log.connection.close", "true");
+            config.set_log_level(self.log_level(RDKafkaLogLevel::Info)).set("log.connection.close", "true");
             config.set("transactional.id", id);
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }
@@ -201,6 +212,41 @@ mod tests {
             assert!(config.create_native_config().is_ok());
         }
         assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+    }
+
+    #[test]
+    fn what_a_user_may_set_is_set_and_nothing_goes_over_it() {
+        // What topics take goes over this one.
+        for name in crate::config::allowed().filter(|name| *name != "batch.size") {
+            let value = Setting::Plain("the user's".into());
+            let settings = Settings {
+                properties: vec![Property { name: name.into(), value, of: Client::Any }],
+                ..Settings::to("one:1")
+            };
+            let clients = [settings.reader("n", "g", "read_committed"), settings.member("n", "g")];
+            let producers = [
+                settings.producer("n", Some("id"), BATCH_BYTES),
+                settings.producer("n", None, BATCH_BYTES),
+                settings.admin("n"),
+            ];
+            for config in clients.into_iter().chain(producers) {
+                assert_eq!(config.get(name), Some("the user's"), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_asks_what_a_client_does_is_told() {
+        let usual = Settings::to("one:1");
+        let debug = Property { name: "debug".into(), value: Setting::Plain("all".into()), of: Client::Any };
+        let asked = Settings { properties: vec![debug], ..usual.clone() };
+        let levels = |settings: &Settings| {
+            let producer = settings.producer("n", Some("id"), BATCH_BYTES);
+            [settings.admin("n"), settings.member("n", "g"), producer].map(|config| config.log_level as i32)
+        };
+        // Numbers of syslog: a warning is 4.
+        assert_eq!(levels(&usual), [4, 4, 6]);
+        assert_eq!(levels(&asked), [7; 3]);
     }
 
     #[test]
