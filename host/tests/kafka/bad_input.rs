@@ -260,6 +260,21 @@ fn batches_are_no_larger_than_the_topic_takes() {
 }
 
 #[test]
+fn batches_of_a_changelog_are_no_larger_than_it_takes() {
+    let (bootstrap, client) = shared("rows");
+    let counts = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"lines\"\n[node.counts]\nop = \"count\"\n\
+                  from = \"by-key\"\nstore = \"counts\"\nchangelog = true\n";
+    let app = copies("rows", counts);
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
+    client.set("rows-counts-changelog", "max.message.bytes", "1000");
+    let keyed = |record: Record| Record { key: record.value.clone(), ..record };
+    client.produce("rows.in", &numbered(0..1000).into_iter().map(keyed).collect::<Vec<_>>());
+    let ended = Host::until_end(app.path(), &bootstrap);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(client.read("rows-counts-changelog", Isolation::Committed).len(), 1000);
+}
+
+#[test]
 fn records_that_were_deleted_before_they_were_read() {
     for (reset, expected) in [("earliest", vec![0, 1, 4, 5, 6]), ("latest", vec![0, 1, 6])] {
         let name = format!("deleted-{reset}");

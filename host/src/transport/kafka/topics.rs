@@ -91,8 +91,14 @@ impl Link {
         Ok(topics
             .into_iter()
             .zip(entries)
+            .inspect(|((name, _), entries)| self.note_limit(name, entries.get("max.message.bytes")))
             .map(|((name, partitions), entries)| spec(name, partitions, &entries))
             .collect())
+    }
+
+    fn note_limit(&self, topic: &Topic, bytes: Option<&String>) {
+        let bytes = bytes.and_then(|value| value.parse().ok());
+        bytes.into_iter().for_each(|bytes| self.clients.limits.note(topic, bytes));
     }
 
     /// A number among a topic's settings; none if it may not be seen.
@@ -140,7 +146,9 @@ impl Link {
                 Some(Err((_, error))) => return Err(self.not_made(spec, error)),
             }
         }
-        self.await_partitions(&spec.name, 1)
+        self.await_partitions(&spec.name, 1)?;
+        // What it takes is noted by that.
+        self.topic(&spec.name).map(drop)
     }
 
     /// Why a topic cannot be made.

@@ -16,6 +16,8 @@ const ROWS: &str = "1";
 /// Faults of a run on one node, and on three.
 const ALONE: usize = 8;
 const OF_THREE: usize = 30;
+/// What nodes do for the app.
+const ROLES: [&str; 3] = ["leader of an output", "transaction coordinator", "group coordinator"];
 /// What a broker of Kafka 4.3 says when it gives up the end of a transaction in some partitions: one that is started again
 /// and finds it being committed, or aborted, takes partitions whose leader is not chosen yet for deleted ones, and the
 /// transaction is over without them, whoever its client is (docs/reliability.md).
@@ -185,8 +187,9 @@ fn nodes_of_three_that_are_killed_leave_no_trace() {
     let seed = super::seed();
     let mut trial = Trial::begin(3, "nodes", seed);
     let client = Client::to(&trial.broker.bootstrap());
+    await_that("all roles are taken", || ROLES.iter().all(|role| trial.place.left().node(role).is_some()));
     for piece in 1..=OF_THREE {
-        let role = ["leader of an output", "transaction coordinator", "group coordinator"][piece % 3];
+        let role = ROLES[piece % ROLES.len()];
         trial.fault(piece, OF_THREE, role, |broker, left| {
             broker.kill(left.node(role).unwrap_or_else(|| panic!("INVALID: nobody is known as {role}: {left:?}")));
         });
