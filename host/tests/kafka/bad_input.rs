@@ -265,8 +265,7 @@ fn batches_of_a_changelog_are_no_larger_than_it_takes() {
     let counts = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"lines\"\n[node.counts]\nop = \"count\"\n\
                   from = \"by-key\"\nstore = \"counts\"\nchangelog = true\n";
     let app = copies("rows", counts);
-    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
-    client.set("rows-counts-changelog", "max.message.bytes", "1000");
+    client.create("rows-counts-changelog", 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "1000")]);
     let keyed = |record: Record| Record { key: record.value.clone(), ..record };
     client.produce("rows.in", &numbered(0..1000).into_iter().map(keyed).collect::<Vec<_>>());
     let ended = Host::until_end(app.path(), &bootstrap);
