@@ -78,3 +78,22 @@ fn settings(kafka: Kafka) -> Result<Settings, Error> {
         replication: kafka.replication_factor.map(i32::from),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::allowed;
+    use crate::transport::{Client, Property, Setting};
+
+    #[test]
+    fn what_a_user_may_set_is_set_and_nothing_goes_over_it() {
+        // What topics take goes over this one.
+        for name in allowed().filter(|name| *name != "batch.size") {
+            let value = Setting::Plain("the user's".into());
+            let properties = vec![Property { name: name.into(), value, of: Client::Any }];
+            let kafka = Kafka { bootstrap: Some("one:1".into()), properties, ..Kafka::default() };
+            let found = settings(kafka).ok().map(|settings| settings.values_of(name)).unwrap_or_default();
+            assert_eq!(found, vec![Some("the user's".to_owned()); 5], "{name}");
+        }
+    }
+}

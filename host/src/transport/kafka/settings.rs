@@ -164,6 +164,14 @@ pub fn against(name: &str, value: &str) -> Option<String> {
 
 #[cfg(test)]
 impl Settings {
+    /// What a property is to each kind of client.
+    pub(crate) fn values_of(&self, property: &str) -> Vec<Option<String>> {
+        let readers = [self.reader("n", "g", "read_committed"), self.member("n", "g")];
+        let others =
+            [self.producer("n", Some("id"), BATCH_BYTES), self.producer("n", None, BATCH_BYTES), self.admin("n")];
+        readers.iter().chain(&others).map(|config| config.get(property).map(str::to_owned)).collect()
+    }
+
     /// An address, and nothing that anybody chose.
     pub(super) fn to(bootstrap: &str) -> Self {
         Self {
@@ -212,27 +220,6 @@ mod tests {
             assert!(config.create_native_config().is_ok());
         }
         assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
-    }
-
-    #[test]
-    fn what_a_user_may_set_is_set_and_nothing_goes_over_it() {
-        // What topics take goes over this one.
-        for name in crate::config::allowed().filter(|name| *name != "batch.size") {
-            let value = Setting::Plain("the user's".into());
-            let settings = Settings {
-                properties: vec![Property { name: name.into(), value, of: Client::Any }],
-                ..Settings::to("one:1")
-            };
-            let clients = [settings.reader("n", "g", "read_committed"), settings.member("n", "g")];
-            let producers = [
-                settings.producer("n", Some("id"), BATCH_BYTES),
-                settings.producer("n", None, BATCH_BYTES),
-                settings.admin("n"),
-            ];
-            for config in clients.into_iter().chain(producers) {
-                assert_eq!(config.get(name), Some("the user's"), "{name}");
-            }
-        }
     }
 
     #[test]
