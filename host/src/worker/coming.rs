@@ -5,8 +5,8 @@ use super::pause::{OPENING, Pause};
 use super::report::Report;
 use super::{Owned, Shared, Worker};
 use crate::operator::Stop;
-use crate::record::TopicPartition;
-use crate::store::{KeyValueStore, Writes};
+use crate::record::{Offset, TopicPartition};
+use crate::store::{KeyValueStore, Local, Writes};
 use crate::task::{Need, Restore, Task};
 use crate::transport::{Fetch, Transaction, Transport, TransportError, Truth};
 use std::sync::Arc;
@@ -217,6 +217,9 @@ fn begin(
     if truth == Truth::Changelog && since.elapsed() < SHORTER && Restore::is_ahead(store, bounds.1)? {
         return Err(TransportError::Retry(format!("{changelog} ends at {}, before its store", bounds.1)).into());
     }
+    if truth == Truth::Changelog {
+        tell_of_a_stranger(store, &changelog, bounds)?;
+    }
     let Some(restore) = Restore::begin(store, changelog, bounds, truth)? else { return Ok(None) };
     let report = Report::new(task, &restore, shared);
     Ok(Some((restore, report)))
@@ -249,5 +252,21 @@ pub(super) fn forget_false_copy(
     if checkpoint.is_some() && !trusted {
         store.reset()?;
     }
+    Ok(())
+}
+
+/// Says why a copy of a changelog with these bounds will be read anew, if so.
+pub(super) fn tell_of_a_stranger(
+    store: &KeyValueStore,
+    changelog: &TopicPartition,
+    (start, end): (Offset, Offset),
+) -> Result<(), Stop> {
+    let why = match store.local()? {
+        Local::Current(at) if at < start => "its changelog begins behind what was read of it",
+        Local::Current(at) if at > end => "its changelog ends before what was read of it",
+        Local::Unknown if !store.is_empty()? => "it is not known of which changelog it is one",
+        _ => return Ok(()),
+    };
+    tracing::warn!(%changelog, %start, %end, "the local copy of a store is read anew: {why}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! restore.
 
 use super::Worker;
-use super::coming::forget_false_copy;
+use super::coming::{forget_false_copy, tell_of_a_stranger};
 use super::pause::{OPENING, Pause};
 use crate::operator::Stop;
 use crate::record::{Offset, TopicPartition};
@@ -195,6 +195,7 @@ impl Copy {
                 let what = format!("{} ends at {}, before its copy", self.changelog, bounds.1);
                 return Err(TransportError::Retry(what).into());
             }
+            tell_of_a_stranger(&self.store, &self.changelog, bounds)?;
             self.restore = Restore::follow(&mut self.store, self.changelog.clone(), bounds)?;
             self.end = Some(End { at: bounds.1, asked: Instant::now() });
         }

@@ -19,6 +19,7 @@ mod host;
 mod internal;
 mod keys;
 mod left_over;
+mod local_state;
 mod permission;
 mod proxy;
 mod reset;

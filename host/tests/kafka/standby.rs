@@ -39,7 +39,7 @@ fn rows(at: &Path) -> usize {
 }
 
 /// Records whose keys go round the partitions.
-fn numbered(numbers: std::ops::Range<usize>, partitions: i32) -> Vec<Record> {
+pub(crate) fn numbered(numbers: std::ops::Range<usize>, partitions: i32) -> Vec<Record> {
     let text = |number: usize| Some(number.to_string().into_bytes());
     #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a partition")]
     let partition = |number: usize| (number % partitions as usize) as i32;
@@ -73,7 +73,7 @@ fn every_process_has_all_rows_and_goes_on_with_those_of_the_dead() {
 }
 
 /// Records that a process read from changelogs to restore the stores of tasks, as it logged it after its first `from` bytes.
-fn restored(log: &str, from: usize) -> u64 {
+pub(crate) fn restored(log: &str, from: usize) -> u64 {
     let told = log[from..].lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let fields = told.map(|line| line["fields"].clone());
     let done = fields.filter(|fields| fields["message"].as_str().is_some_and(|text| text.ends_with("changelog: done")));
