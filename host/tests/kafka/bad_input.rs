@@ -12,7 +12,7 @@ const ROUNDS: u32 = 8;
 const TOLD_MIN: u32 = 8;
 
 /// An app that copies one topic into another, with an end of its own to the manifest.
-fn copies(app: &str, settings: &str) -> tempfile::TempDir {
+pub(crate) fn copies(app: &str, settings: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let nodes = format!(
         "[node.lines]\nop = \"stream\"\ntopic = \"{app}.in\"\n[node.out]\nop = \"to\"\nfrom = \"lines\"\ntopic = \"{app}.out\"\n"

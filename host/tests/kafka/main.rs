@@ -14,6 +14,7 @@ mod crash;
 mod examples;
 #[path = "../conformance/guests.rs"]
 mod guests;
+mod hand_over;
 mod harness;
 mod host;
 mod internal;
