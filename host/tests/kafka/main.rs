@@ -24,6 +24,7 @@ mod local_state;
 mod permission;
 mod proxy;
 mod reset;
+mod restoring;
 mod security;
 mod standby;
 mod topic;
