@@ -154,6 +154,11 @@ pub enum RunError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A topic was deleted while the app ran on it.
+    #[error(
+        "MS-R017: topic {0} is not there any more, as if it had been deleted while the app ran; what was not committed is processed at the next run; make the topic again, with as many partitions as it had, and run again"
+    )]
+    Deleted(Topic),
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
         "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up by deleting that topic (on the embedded log with millstream topic delete {topic} --yes)"
@@ -218,6 +223,7 @@ impl From<Stop> for RunError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Record { .. } => Self::Record(stop.to_string()),
+            Stop::Transport(TransportError::Unknown(partition)) => Self::Deleted(partition.topic),
             Stop::Opening(error) => match error.downcast::<Self>() {
                 Ok(error) => *error,
                 Err(error) => stopped(error.to_string()),

@@ -5,7 +5,6 @@ mod agreement;
 mod app_reset;
 mod carrier;
 mod error;
-mod grown;
 mod host;
 mod layouts;
 mod left_over;
@@ -17,6 +16,7 @@ mod plugins;
 mod reset;
 mod topics;
 mod upkeep;
+mod watch;
 
 pub use access::Access;
 pub use app_reset::{AppParts, AppReset, ResetTo};
@@ -32,13 +32,13 @@ use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
 use agreement::Agreement;
-use grown::Watch;
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use upkeep::Upkeep;
+use watch::Watch;
 
 /// Stack of a worker's thread, bytes: the guest's megabyte and room for the host around it.
 const WORKER_STACK_BYTES: usize = 8 << 20;

@@ -5,7 +5,7 @@ use crate::record::Topic;
 use crate::topology::TopicSettings;
 use crate::topology::plan::{Plan, StepOp, Target};
 use crate::transport::{Cleanup, TopicSpec, Transport, TransportError, Truth};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 impl App {
     /// Makes the topics that the app needs and that are not there; none if any of them is refused. Topics that plugins
@@ -87,16 +87,18 @@ impl App {
 
     /// Topics that are written, so that whoever follows them may begin before the first record.
     fn draft_outputs(&self, draft: &mut Draft<'_>) -> Result<(), RunError> {
+        self.written().into_iter().try_for_each(|topic| draft.add_foreign(topic))
+    }
+
+    /// Topics that are written, apart from those that plugins choose.
+    pub(super) fn written(&self) -> BTreeSet<Topic> {
         let plan: &Plan = &self.blueprint.plan;
         let steps = plan.subtopologies.iter().flat_map(|part| &part.steps);
         let sinks = steps.filter_map(|step| match &step.op {
             StepOp::Sink { target: Target::Topic(topic) } => Some(topic),
             _ => None,
         });
-        for topic in sinks.chain(&plan.dead_letter_topic) {
-            draft.add_foreign(topic.clone())?;
-        }
-        Ok(())
+        sinks.chain(&plan.dead_letter_topic).cloned().collect()
     }
 
     /// Topics that the app makes for itself, those that it does not write any more among them: settings of others

@@ -328,6 +328,11 @@ impl Task {
         (Failures { dead, skipped }, letters)
     }
 
+    /// Writes from now on to all partitions that its topics have, as is known of some of them.
+    pub fn widen(&mut self, partitions: &dyn Fn(&Topic) -> Option<i32>) {
+        self.outbox.widen(partitions);
+    }
+
     /// Moves the outputs so far into the transaction, for a transport that sends them before the commit.
     pub fn drain(&mut self, transaction: &mut Transaction) {
         self.outbox.drain(transaction);

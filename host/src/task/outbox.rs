@@ -46,6 +46,12 @@ struct OutPartition {
     finished: Vec<Vec<u8>>,
 }
 
+impl OutPartition {
+    fn new() -> Self {
+        Self { open: BatchBuilder::new(Compression::None), finished: Vec::new() }
+    }
+}
+
 /// The topic of a sink, and its place in the outbox once something was written to it.
 #[derive(Debug)]
 pub(super) struct SinkTopic {
@@ -88,9 +94,18 @@ impl Outbox {
         let count = topics.partitions(topic)?;
         let limit = topics.batch_bytes_max(topic)?;
         self.short = self.short.max(limit.map_or(0, |limit| usize::MAX - limit));
-        let partition = |_| OutPartition { open: BatchBuilder::new(Compression::None), finished: Vec::new() };
-        self.topics.push(OutTopic { topic: topic.clone(), partitions: (0..count).map(partition).collect(), limit });
+        let partitions = (0..count).map(|_| OutPartition::new()).collect();
+        self.topics.push(OutTopic { topic: topic.clone(), partitions, limit });
         Ok(self.topics.len() - 1)
+    }
+
+    /// Makes room for partitions that topics got, as far as it is known how many they have.
+    pub(super) fn widen(&mut self, partitions: &dyn Fn(&Topic) -> Option<i32>) {
+        for out in &mut self.topics {
+            let count = partitions(&out.topic).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+            let count = count.max(out.partitions.len());
+            out.partitions.resize_with(count, OutPartition::new);
+        }
     }
 
     /// Appends a row to its partition of the topic at `place`.

@@ -1,5 +1,6 @@
 //! Commits, and what follows when one fails.
 
+use super::outputs::Written;
 use super::pause::{Growth, Pause};
 use super::{Owned, Shared, Worker};
 use crate::operator::Stop;
@@ -20,7 +21,8 @@ impl Worker {
         crate::killpoint::pass("before-commit");
         let began = Instant::now();
         for Owned { task, .. } in &mut self.state.tasks {
-            let turned = task.hand_in(&mut self.state.open, &mut self.log)?;
+            let topics = &mut Written { log: self.log.as_mut(), outputs: &self.shared.outputs };
+            let turned = task.hand_in(&mut self.state.open, topics)?;
             self.shared.count(&turned);
             self.failures.tell(turned);
             crate::killpoint::pass("one-handed-in");

@@ -9,6 +9,7 @@ mod commit;
 mod failures;
 mod latency;
 mod membership;
+mod outputs;
 mod pause;
 mod report;
 mod shared;
@@ -16,6 +17,7 @@ mod standby;
 
 pub use failures::FailureLog;
 pub use latency::Latency;
+pub use outputs::Outputs;
 pub use report::{Restored, Restores};
 pub use shared::Shared;
 
@@ -26,6 +28,7 @@ use crate::task::{Task, Topics};
 use crate::topology::OffsetReset;
 use crate::transport::{Coordinator, Fence, Fetch, TopicSpec, Transaction, Transport, TransportError};
 use coming::Coming;
+use outputs::Written;
 use pause::Pause;
 use shared::Alarm;
 use standby::Standby;
@@ -128,22 +131,14 @@ pub struct State {
     uncommitted: bool,
     /// The rest after a transaction that was aborted; it grows until one is committed.
     aborted: Pause,
+    /// How often topics had got partitions when its tasks last heard of it.
+    grown: u64,
 }
 
 /// A task at work.
 struct Owned {
     number: usize,
     task: Task,
-}
-
-impl Topics for Box<dyn Transport> {
-    fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
-        self.as_mut().partitions(topic)
-    }
-
-    fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
-        self.as_mut().message_bytes_max(topic)
-    }
 }
 
 impl<T: Transport + ?Sized> Topics for T {
@@ -269,12 +264,14 @@ impl Worker {
 
     /// Fetches what there is room for and takes every task through one turn. Says whether anything was done.
     fn step(&mut self) -> Result<bool, Stop> {
+        self.widen();
         let mut progressed = false;
         for place in 0..self.state.tasks.len() {
             progressed |= self.fill(place)?;
             let Some(Owned { task, .. }) = self.state.tasks.get_mut(place) else { break };
             crate::killpoint::pass("before-turn");
-            let turned = task.turn(&mut self.log)?;
+            let topics = &mut Written { log: self.log.as_mut(), outputs: &self.shared.outputs };
+            let turned = task.turn(topics)?;
             crate::killpoint::pass("after-turn");
             if turned.records > 0 && self.log.sends_early() {
                 task.drain(&mut self.state.open);

@@ -1,6 +1,6 @@
 //! What the workers of an app share.
 
-use super::{Latency, Restores};
+use super::{Latency, Outputs, Restores};
 use crate::task::Turned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub struct Shared {
     pub commits: Latency,
     /// Stores that are restored.
     pub restores: Restores,
+    /// Topics that are written.
+    pub outputs: Outputs,
     /// For each worker by how many records the copies are behind without which the process does not join its group;
     /// `u64::MAX`: it waits for none, or that is not known.
     pub(super) behind: Vec<AtomicU64>,
@@ -39,7 +41,7 @@ impl Shared {
         let idle = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         let (stop, failed, over) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let (commits, restores) = (Latency::default(), Restores::default());
+        let (commits, restores, outputs) = (Latency::default(), Restores::default(), Outputs::default());
         let behind = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
         Arc::new(Self {
             stop,
@@ -52,6 +54,7 @@ impl Shared {
             dead_letters,
             commits,
             restores,
+            outputs,
             behind,
         })
     }

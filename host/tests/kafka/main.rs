@@ -7,6 +7,7 @@ mod carrier;
 #[path = "../conformance/case.rs"]
 mod case;
 mod certificates;
+mod changing;
 mod client;
 mod conformance;
 #[cfg(all(feature = "kill-points", feature = "faults"))]
@@ -42,13 +43,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until something is there.
 #[track_caller]
-fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+fn await_some<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    await_some_within(PATIENCE, what, look)
+}
+
+/// The same, for what takes its time.
+#[track_caller]
+fn await_some_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(begun.elapsed() < patience, "not within {patience:?}: {what}");
         std::thread::sleep(LOOK_EVERY);
     }
 }

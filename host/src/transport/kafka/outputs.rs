@@ -7,6 +7,8 @@ use crate::record::batch::Batches;
 use crate::record::{Topic, TopicPartition};
 use crate::transport::TransportError;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::Producer;
+use rdkafka::types::RDKafkaRespErr;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +17,10 @@ use std::time::{Duration, Instant};
 const FULL_MAX: Duration = TRANSACTION_TIMEOUT;
 /// Pause while it is full.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// So long it is asked for partitions that a topic has got and the producer does not know of.
+const LEARN: Duration = Duration::from_secs(2);
+/// Pause before it is asked again.
+const LEARN_PAUSE: Duration = Duration::from_millis(20);
 
 /// A producer's topics.
 pub(super) struct Outputs {
@@ -71,7 +77,7 @@ impl Outputs {
                     value: record.value.of(payload),
                     headers: record.headers.of(payload).unwrap_or_default(),
                 };
-                hand_over(topic, &record)?;
+                hand_over(topic, &record, || learn(&self.producer, &partition.topic))?;
                 count += 1;
             }
         }
@@ -94,13 +100,24 @@ pub(super) fn refusal(code: RDKafkaErrorCode, place: &str) -> Option<TransportEr
     Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))
 }
 
-fn hand_over(topic: &OutputTopic, record: &Produce<'_>) -> Result<(), String> {
+/// Asks for a topic's partitions: the producer hears of new ones by itself after minutes only.
+fn learn(producer: &ProducerClient, topic: &Topic) {
+    if let Err(error) = producer.client().fetch_metadata(Some(topic.as_str()), LEARN) {
+        tracing::debug!(%topic, "kafka: {error}");
+    }
+}
+
+fn hand_over(topic: &OutputTopic, record: &Produce<'_>, learn: impl Fn()) -> Result<(), String> {
     let mut began = None;
     while let Err(not_taken) = topic.produce(record) {
-        // The clock is read only where the queue is full.
+        // The clock is read only where a record is not taken.
         let began = *began.get_or_insert_with(Instant::now);
         match not_taken {
             NotTaken::Full if began.elapsed() < FULL_MAX => std::thread::sleep(FULL_PAUSE),
+            NotTaken::Error(RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) if began.elapsed() < LEARN => {
+                learn();
+                std::thread::sleep(LEARN_PAUSE);
+            }
             NotTaken::Full => return Err("the producer's queue stays full".into()),
             NotTaken::Error(error) => return Err(RDKafkaErrorCode::from(error).to_string()),
         }

@@ -1,0 +1,84 @@
+//! The topics that tasks write, and how many partitions they have: learnt when a task writes to one first, and when one
+//! gets more, which somebody else looks for.
+
+use super::{State, Worker};
+use crate::record::Topic;
+use crate::task::Topics;
+use crate::transport::{TopicSpec, Transport, TransportError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The topics that the workers of an app write, each with its partitions.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    topics: Mutex<BTreeMap<Topic, i32>>,
+    /// How often one of them was found to have more.
+    grown: AtomicU64,
+}
+
+impl Outputs {
+    fn topics(&self) -> MutexGuard<'_, BTreeMap<Topic, i32>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<Topic> {
+        self.topics().keys().cloned().collect()
+    }
+
+    /// A topic has so many partitions, as somebody heard, and keys go to all of them from now on. Says how many it has as far
+    /// as is known: whoever heard of fewer was told by a broker that is behind.
+    pub fn note(&self, topic: &Topic, partitions: i32) -> i32 {
+        let mut topics = self.topics();
+        let known = topics.entry(topic.clone()).or_insert(partitions);
+        if partitions > *known {
+            tracing::info!(%topic, was = *known, now = partitions, "a topic that is written got more partitions");
+            *known = partitions;
+            self.grown.fetch_add(1, Ordering::SeqCst);
+        }
+        *known
+    }
+
+    fn partitions(&self, topic: &Topic) -> Option<i32> {
+        self.topics().get(topic).copied()
+    }
+}
+
+/// Topics as tasks see them when they write.
+pub(super) struct Written<'a> {
+    pub(super) log: &'a mut dyn Transport,
+    pub(super) outputs: &'a Outputs,
+}
+
+impl Topics for Written<'_> {
+    fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
+        let partitions = match self.log.topic(topic)? {
+            Some(spec) => spec.partitions,
+            // Made anew it would have other partitions than it had.
+            None if self.outputs.partitions(topic).is_some() => {
+                return Err(TransportError::Retry(format!("topic {topic} is not there any more")));
+            }
+            None => {
+                self.log.create_topic(&TopicSpec::new(topic.clone(), 1))?;
+                self.log.topic(topic)?.map_or(1, |spec| spec.partitions)
+            }
+        };
+        Ok(self.outputs.note(topic, partitions))
+    }
+
+    fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
+        self.log.message_bytes_max(topic)
+    }
+}
+
+impl Worker {
+    /// Has tasks write to partitions that topics got since this was asked last: between two turns.
+    pub(super) fn widen(&mut self) {
+        let Self { state: State { tasks, grown, .. }, shared, .. } = self;
+        let now = shared.outputs.grown.load(Ordering::SeqCst);
+        if std::mem::replace(grown, now) != now {
+            tasks.iter_mut().for_each(|owned| owned.task.widen(&|topic| shared.outputs.partitions(topic)));
+        }
+    }
+}
