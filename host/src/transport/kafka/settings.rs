@@ -90,6 +90,10 @@ impl Settings {
         if self.properties.iter().any(chooses) { RDKafkaLogLevel::Debug } else { usual }
     }
 
+    fn poll_interval_ms(&self) -> u32 {
+        u32::try_from(POLL_INTERVAL.max(self.session_timeout).as_millis()).unwrap_or(u32::MAX)
+    }
+
     /// A consumer that reads what it is told, and is no member of the group.
     pub(super) fn reader(&self, name: &str, group: &str, isolation: &str) -> ClientConfig {
         let defaults = [
@@ -97,20 +101,21 @@ impl Settings {
             ("queued.min.messages", READ_QUEUE_RECORDS),
             ("fetch.wait.max.ms", FETCH_WAIT_MS),
             ("fetch.queue.backoff.ms", FETCH_BACKOFF_MS),
+            ("max.poll.interval.ms", self.poll_interval_ms()),
         ];
         let mut config = self.client(name, Client::Consumer, &defaults);
         config.set("group.id", group).set("isolation.level", isolation);
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error").set("enable.partition.eof", "true");
-        // It is no member; librdkafka holds a user's `max.poll.interval.ms` against it all the same.
+        // It is no member; librdkafka holds it against `max.poll.interval.ms` all the same.
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config
     }
 
     /// The consumer that is a member of the group.
     pub(super) fn member(&self, name: &str, group: &str) -> ClientConfig {
-        let poll_interval = u32::try_from(POLL_INTERVAL.max(self.session_timeout).as_millis()).unwrap_or(u32::MAX);
-        let mut config = self.client(name, Client::Consumer, &[("max.poll.interval.ms", poll_interval)]);
+        let defaults = [("max.poll.interval.ms", self.poll_interval_ms())];
+        let mut config = self.client(name, Client::Consumer, &defaults);
         config.set("group.id", group).set("partition.assignment.strategy", "cooperative-sticky");
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "earliest");
