@@ -80,7 +80,9 @@ fn keys_go_to_all_partitions_that_an_output_topic_gets_while_the_app_runs() {
     };
     await_that("keys go to the new partitions", &mut is_written);
     assert!((0..5).all(|_| is_written()), "they go on so");
-    assert_eq!(host.stop().code, Some(0));
+    let ended = host.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(!ended.log.contains("made anew"), "its producer does not know of the new partitions: {}", ended.log);
     let written = app.written();
     let numbers: Vec<usize> = written.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (0..produced).collect::<Vec<_>>(), "each is written once");
