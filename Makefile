@@ -43,7 +43,7 @@ test: build guests
 	cd tests/verifier && python3 -B -m unittest -q
 	cargo test --locked -p millstream --features kill-points,faults --test changelog --test reset killed
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test crash -- --nocapture --test-threads 1
-	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test kafka crash:: -- --nocapture --test-threads 2
+	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test kafka -- crash:: reset:: local_state:: --nocapture --test-threads 2
 	MILLSTREAM_GUESTS="$(GUESTS)" cargo test --locked -p millstream --features kill-points,faults --test properties mistakes -- --nocapture
 
 bench:

@@ -1,6 +1,7 @@
 //! The rows that lie with a process when it starts: how much of them it goes on with after it was killed, and when they
 //! are none of its changelog's any more.
 
+#[cfg(feature = "kill-points")]
 use crate::await_that;
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record};
@@ -97,6 +98,7 @@ fn said_by(records: &[Record]) -> Rows {
     rows
 }
 
+#[cfg(feature = "kill-points")]
 #[test]
 fn a_process_that_was_killed_restores_no_more_than_what_its_state_lacks() {
     const MANY: usize = 5000;
