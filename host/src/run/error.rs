@@ -156,7 +156,7 @@ pub enum RunError {
     },
     /// A topic was deleted while the app ran on it.
     #[error(
-        "MS-R017: topic {0} is not there any more, as if it had been deleted while the app ran; what was not committed is processed at the next run; make the topic again, with as many partitions as it had, and run again"
+        "MS-R017: topic {0} is not there any more, or not with all of its partitions, as if it had been deleted while the app ran; what was not committed is processed at the next run; make the topic again, with as many partitions as it had, and run again"
     )]
     Deleted(Topic),
     /// Another form of the app wrote records between its tasks that this one would never read.

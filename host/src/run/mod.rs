@@ -221,7 +221,8 @@ impl App {
             };
             result = result.and(ended);
         }
-        result.and_then(|()| watch.map_or(Ok(()), |watch| watch.found()))
+        // What became of a topic is why a worker failed.
+        watch.map_or(Ok(()), |watch| watch.found()).and(result)
     }
 
     /// Tells the group, where there is one, what is run here.

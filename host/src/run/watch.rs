@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(3);
-/// So long a topic that brokers do not know is waited for: those that have just started know of none.
+/// So long a topic is waited for that brokers do not know, or with fewer partitions than it had: those that have just
+/// started know of none, and some hear of new ones later than others.
 const MISSING: Duration = Duration::from_secs(30);
 
 /// Looks until it is dropped.
@@ -39,7 +40,7 @@ struct Watched {
     read: BTreeMap<Topic, Read>,
     /// Those that are written, apart from those that plugins choose.
     written: BTreeSet<Topic>,
-    /// Those that brokers did not know when they were last asked, and since when.
+    /// Those that brokers did not know, or not whole, when they were last asked, and since when.
     missing: BTreeMap<Topic, Instant>,
 }
 
@@ -48,18 +49,19 @@ impl Watch {
     /// gone; has them write to all partitions that a topic gets.
     pub(super) fn start(app: &App, ids: &[TaskId], log: Box<dyn Transport>, shared: &Arc<Shared>) -> Self {
         let (read, written) = (app.read_by(ids), app.written());
+        // Who writes them, too, knows them from the start: their keys must not move before the app ends for that.
+        for (topic, Read { partitions, .. }) in read.iter().filter(|(_, read)| read.partitions > 0) {
+            shared.outputs.note(topic, *partitions);
+        }
         let mut watched = Watched { log, shared: Arc::clone(shared), read, written, missing: BTreeMap::new() };
         let (found, shared) = (Arc::<Mutex<Option<RunError>>>::default(), Arc::clone(shared));
         let (wake, woken) = channel::<()>();
         let told = Arc::clone(&found);
         let thread = std::thread::Builder::new().name("topics".into()).spawn(move || {
-            loop {
+            while woken.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 if let Err(error) = watched.look() {
                     *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     shared.stop.store(true, Ordering::SeqCst);
-                    return;
-                }
-                if woken.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }
@@ -77,33 +79,40 @@ impl Watch {
 
 impl Watched {
     fn look(&mut self) -> Result<(), RunError> {
-        let read: Vec<Topic> = self.read.keys().cloned().collect();
-        for topic in &read {
-            let now = self.partitions(topic)?;
+        let read: Vec<(Topic, i32)> = self.read.iter().map(|(topic, read)| (topic.clone(), read.partitions)).collect();
+        for (topic, was) in &read {
+            let now = self.partitions(topic, *was).map_err(RunError::Deleted)?;
             if let (Some(now), Some(read)) = (now, self.read.get(topic)) {
                 read.check(topic, now)?;
             }
         }
-        let chosen = self.shared.outputs.names().into_iter();
-        let written: BTreeSet<Topic> = chosen.chain(self.written.iter().cloned()).collect();
-        // What is written and read, too, has as many as it had: keys must not move before the app ends for it.
-        for topic in written.into_iter().filter(|topic| !read.contains(topic)) {
-            if let Some(now) = self.partitions(&topic)? {
-                self.shared.outputs.note(&topic, now);
+        let known = self.shared.outputs.known();
+        let mut written: BTreeSet<Topic> = known.keys().chain(&self.written).cloned().collect();
+        written.retain(|topic| !self.read.contains_key(topic));
+        for topic in written {
+            match self.partitions(&topic, known.get(&topic).copied().unwrap_or(1)) {
+                Ok(now) => now.into_iter().for_each(|now| self.shared.outputs.note(&topic, now)),
+                Err(topic) if self.written.contains(&topic) => return Err(RunError::Deleted(topic)),
+                // Chosen by a plugin some time ago: it is made anew if it is chosen again.
+                Err(topic) => self.shared.outputs.forget(&topic),
             }
         }
         Ok(())
     }
 
-    /// How many partitions a topic has; none if that cannot be seen now.
-    fn partitions(&mut self, topic: &Topic) -> Result<Option<i32>, RunError> {
-        let Ok(found) = self.log.topic(topic) else { return Ok(None) };
-        if let Some(spec) = found {
+    /// How many partitions a topic has that had so many; none if that cannot be seen now.
+    ///
+    /// # Errors
+    /// The topic, if it is gone.
+    fn partitions(&mut self, topic: &Topic, was: i32) -> Result<Option<i32>, Topic> {
+        let found = self.log.topic(topic).map(|found| found.map_or(0, |spec| spec.partitions));
+        // Brokers that are away may know of none when they are back.
+        if found.as_ref().map_or(true, |now| *now >= was) {
             self.missing.remove(topic);
-            return Ok(Some(spec.partitions));
+            return Ok(found.ok());
         }
         let since = *self.missing.entry(topic.clone()).or_insert_with(Instant::now);
-        if since.elapsed() >= MISSING { Err(RunError::Deleted(topic.clone())) } else { Ok(None) }
+        if since.elapsed() >= MISSING { Err(topic.clone()) } else { Ok(None) }
     }
 }
 

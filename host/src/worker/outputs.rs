@@ -22,14 +22,14 @@ impl Outputs {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Their names.
-    pub fn names(&self) -> Vec<Topic> {
-        self.topics().keys().cloned().collect()
+    /// What is known of them.
+    pub fn known(&self) -> BTreeMap<Topic, i32> {
+        self.topics().clone()
     }
 
-    /// A topic has so many partitions, as somebody heard, and keys go to all of them from now on. Says how many it has as far
-    /// as is known: whoever heard of fewer was told by a broker that is behind.
-    pub fn note(&self, topic: &Topic, partitions: i32) -> i32 {
+    /// A topic has so many partitions, and keys go to all of them from now on. Whoever hears of fewer than are known was told
+    /// by a broker that is behind.
+    pub fn note(&self, topic: &Topic, partitions: i32) {
         let mut topics = self.topics();
         let known = topics.entry(topic.clone()).or_insert(partitions);
         if partitions > *known {
@@ -37,7 +37,16 @@ impl Outputs {
             *known = partitions;
             self.grown.fetch_add(1, Ordering::SeqCst);
         }
-        *known
+    }
+
+    /// A topic is gone, and may be made anew.
+    pub fn forget(&self, topic: &Topic) {
+        self.topics().remove(topic);
+    }
+
+    /// How many partitions all tasks write to: those that the first one of them heard of, until all hear of more.
+    fn settled(&self, topic: &Topic, heard: i32) -> i32 {
+        *self.topics().entry(topic.clone()).or_insert(heard)
     }
 
     fn partitions(&self, topic: &Topic) -> Option<i32> {
@@ -64,7 +73,7 @@ impl Topics for Written<'_> {
                 self.log.topic(topic)?.map_or(1, |spec| spec.partitions)
             }
         };
-        Ok(self.outputs.note(topic, partitions))
+        Ok(self.outputs.settled(topic, partitions))
     }
 
     fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {

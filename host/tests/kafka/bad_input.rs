@@ -26,26 +26,26 @@ fn write(at: &Path, manifest: &str) {
 }
 
 /// The shared broker with the topics of such an app.
-fn shared(app: &str) -> (String, Client) {
+pub(crate) fn shared(app: &str) -> (String, Client) {
     let bootstrap = Broker::shared().bootstrap();
     let client = Client::to(&bootstrap);
     ["in", "out"].iter().for_each(|topic| client.create(&format!("{app}.{topic}"), 1, &[]));
     (bootstrap, client)
 }
 
-fn numbered(numbers: std::ops::Range<u32>) -> Vec<Record> {
+pub(crate) fn numbered(numbers: std::ops::Range<u32>) -> Vec<Record> {
     let record =
         |number: u32| Record { value: Some(number.to_string().into_bytes()), timestamp: 1, ..Record::default() };
     numbers.map(record).collect()
 }
 
-fn values(client: &Client, topic: &str) -> Vec<String> {
+pub(crate) fn values(client: &Client, topic: &str) -> Vec<String> {
     client.await_stable(topic);
     let records = client.read(topic, Isolation::Committed);
     records.into_iter().map(|record| String::from_utf8(record.value.expect("a value")).expect("text")).collect()
 }
 
-fn texts(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
+pub(crate) fn texts(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
     numbers.into_iter().map(|number| number.to_string()).collect()
 }
 
@@ -229,48 +229,6 @@ fn a_record_that_the_broker_refuses_stops_the_app_and_nothing_is_lost() {
     client.set("large.out", "max.message.bytes", "100000");
     assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
     assert_eq!(values(&client, "large.out"), ["0".to_owned(), "1".repeat(5000), "2".to_owned()]);
-}
-
-#[test]
-fn a_record_that_the_topic_does_not_take_becomes_a_dead_letter() {
-    let (bootstrap, client) = shared("letters");
-    client.set("letters.out", "max.message.bytes", "1000");
-    let large = Record { value: Some(vec![b'1'; 5000]), timestamp: 1, ..Record::default() };
-    client.produce("letters.in", &[numbered(0..1), vec![large], numbered(2..3)].concat());
-    let errors = "[topic]\n\"letters.dead\" = { partitions = 1 }\n[errors]\ndead-letter-topic = \"letters.dead\"\n";
-    let app = copies("letters", errors);
-    let ended = Host::until_end(app.path(), &bootstrap);
-    assert_eq!((ended.code, ended.count("dead_letters")), (Some(0), Some(1)), "{}", ended.log);
-    assert_eq!(values(&client, "letters.out"), ["0", "2"]);
-    assert_eq!(values(&client, "letters.dead"), ["1".repeat(5000)]);
-}
-
-#[test]
-fn batches_are_no_larger_than_the_topic_takes() {
-    for guarantee in ["exactly-once", "at-least-once"] {
-        let name = format!("batches-{guarantee}");
-        let (bootstrap, client) = shared(&name);
-        client.set(&format!("{name}.out"), "max.message.bytes", "1000");
-        client.produce(&format!("{name}.in"), &numbered(0..1000));
-        let app = copies(&name, &format!("[guarantee]\nprocessing = {guarantee:?}\n"));
-        let ended = Host::until_end(app.path(), &bootstrap);
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-        assert_eq!(values(&client, &format!("{name}.out")), texts(0..1000), "{guarantee}");
-    }
-}
-
-#[test]
-fn batches_of_a_changelog_are_no_larger_than_it_takes() {
-    let (bootstrap, client) = shared("rows");
-    let counts = "[node.by-key]\nop = \"group-by-key\"\nfrom = \"lines\"\n[node.counts]\nop = \"count\"\n\
-                  from = \"by-key\"\nstore = \"counts\"\nchangelog = true\n";
-    let app = copies("rows", counts);
-    client.create("rows-counts-changelog", 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "1000")]);
-    let keyed = |record: Record| Record { key: record.value.clone(), ..record };
-    client.produce("rows.in", &numbered(0..1000).into_iter().map(keyed).collect::<Vec<_>>());
-    let ended = Host::until_end(app.path(), &bootstrap);
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(client.read("rows-counts-changelog", Isolation::Committed).len(), 1000);
 }
 
 #[test]

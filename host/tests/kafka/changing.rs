@@ -22,8 +22,13 @@ struct App {
 impl App {
     /// An app that copies a topic of one partition into another.
     fn new(name: &'static str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// The same, with settings.
+    fn with(name: &'static str, settings: &str) -> Self {
         let bootstrap = Broker::shared().bootstrap();
-        let app = Self { client: Client::to(&bootstrap), bootstrap, name, at: copies(name, "") };
+        let app = Self { client: Client::to(&bootstrap), bootstrap, name, at: copies(name, settings) };
         [app.input(), app.output()].iter().for_each(|topic| app.client.create(topic, 1, &[]));
         app
     }
@@ -145,6 +150,20 @@ fn output_is_deleted(name: &'static str, is_written: bool) {
 #[test]
 fn an_output_topic_that_is_deleted_ends_the_app_that_writes_to_it() {
     output_is_deleted("output-deleted", true);
+}
+
+#[test]
+fn an_output_topic_that_is_made_anew_with_fewer_partitions_ends_the_app() {
+    let app = App::with("made-smaller", "[guarantee]\nprocessing = \"at-least-once\"\n");
+    app.client.grow(&app.output(), 3);
+    let host = app.run();
+    app.produce(0..SOME);
+    app.await_written(SOME);
+    app.client.delete(&app.output());
+    await_that("it is gone", || !app.client.topics().contains_key(&app.output()));
+    app.client.create(&app.output(), 1, &[]);
+    app.produce(SOME..2 * SOME);
+    ends_by_itself(host, &app.output());
 }
 
 #[test]

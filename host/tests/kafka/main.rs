@@ -27,6 +27,7 @@ mod proxy;
 mod reset;
 mod restoring;
 mod security;
+mod sizes;
 mod standby;
 mod topic;
 mod topology;

@@ -38,6 +38,13 @@ impl Outputs {
         Self { topics: HashMap::new(), producer, clients, batch_bytes: usize::MAX }
     }
 
+    /// The same, where limits may have been lowered since topics were first written.
+    pub(super) fn batch_bytes_now(&mut self) -> usize {
+        let lowest = self.topics.keys().map(|topic| self.clients.limits.of(topic)).min().unwrap_or(usize::MAX);
+        self.batch_bytes = self.batch_bytes.min(lowest);
+        self.batch_bytes
+    }
+
     /// Whether a topic was written.
     pub(super) fn writes(&self, topic: &Topic) -> bool {
         self.topics.contains_key(topic)
@@ -94,7 +101,6 @@ pub(super) fn refusal(code: RDKafkaErrorCode, place: &str) -> Option<TransportEr
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
             "raise the topic's max.message.bytes, or make smaller records"
         }
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => "create the topic",
         _ => return None,
     };
     Some(TransportError::Refused(format!("MS-T020: a record for {place} was refused: {code}; {remedy}")))

@@ -147,8 +147,11 @@ impl Link {
             }
         }
         self.await_partitions(&spec.name, 1)?;
-        // What it takes is noted by that.
-        self.topic(&spec.name).map(drop)
+        // What it takes is noted by that; the topic is there without it, too.
+        if let Err(error) = self.topic(&spec.name) {
+            tracing::debug!(topic = %spec.name, "kafka: {error}");
+        }
+        Ok(())
     }
 
     /// Why a topic cannot be made.

@@ -253,11 +253,16 @@ impl Transactions {
 
     /// Why records were not delivered, if that will not get better.
     fn undelivered(&mut self) -> Option<TransportError> {
-        let ready = self.producer.as_ref()?;
+        let ready = self.producer.as_mut()?;
         let (code, place) = ready.guarded.client().client().context().take_failure()?;
-        // The batch was too large, and those of the next producer are smaller.
-        let smaller = code == RDKafkaErrorCode::MessageSizeTooLarge && self.batch_bytes < ready.batch_bytes;
-        if smaller { None } else { refusal(code, &place) }
+        if code == RDKafkaErrorCode::MessageSizeTooLarge {
+            self.batch_bytes = self.batch_bytes.min(ready.outputs.batch_bytes_now());
+            // Those of the next producer are smaller.
+            if self.batch_bytes < ready.batch_bytes {
+                return None;
+            }
+        }
+        refusal(code, &place)
     }
 
     /// What the app's user may not do.

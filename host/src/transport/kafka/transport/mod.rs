@@ -220,6 +220,7 @@ impl Transport for KafkaTransport {
                 Err(TransportError::OutOfRange { partition: partition.clone(), asked: from, start })
             }
             Err(Unread::Failed(why)) => {
+                self.missing.remove(partition);
                 tracing::debug!(%partition, "kafka: {why}");
                 Ok(Fetch::Pending)
             }
