@@ -28,7 +28,7 @@ use crate::plugin::port::Plugin;
 use crate::plugin::{Compiler, Plugins, check_params, default_cache_directory};
 use crate::record::{Partition, Topic};
 use crate::task::{Blueprint, TaskId};
-use crate::topology::{Manifest, Problem, Topology, check_calls, plan, render};
+use crate::topology::{Manifest, Problem, Topology, check_calls, nearest, plan, render};
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
 use agreement::Agreement;
@@ -136,8 +136,9 @@ impl App {
         let found = parts.enumerate().find(|(_, part)| part.stores.iter().any(|spec| spec.name == store));
         let Some((number, _)) = found else {
             let has = if names.is_empty() { "none".into() } else { names.join(", ") };
-            let what = format!("error[MS-C002]: there is no store {store:?}; the app has {has}\n");
-            return Err(RunError::Manifest(what));
+            let near = nearest(store, names);
+            let help = if near.is_empty() { format!("the app has {has}") } else { near };
+            return Err(RunError::Manifest(format!("error[MS-C002]: there is no store {store:?}\n  = help: {help}\n")));
         };
         Ok(self.width(number, log)?.unwrap_or(0))
     }

@@ -72,7 +72,8 @@ impl Worker {
                 self.state.fence = fence;
                 // Who is alone has them all from the start.
                 if !tasks.is_empty() && self.state.fence.is_some() {
-                    tracing::info!(worker = self.number, tasks = tasks.len(), "got tasks from the group");
+                    let now = self.state.tasks.len() + self.state.coming.len() + tasks.len();
+                    tracing::info!(worker = self.number, tasks = tasks.len(), now, "got tasks from the group");
                 }
                 // A copy becomes the task.
                 self.close_copies(|number| tasks.contains(&number));

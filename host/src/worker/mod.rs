@@ -301,7 +301,12 @@ impl Worker {
                         OffsetReset::None if !internal => return Err(Stop::Gone { partition, asked, start }),
                         _ => start,
                     };
-                    tracing::warn!(%partition, %asked, %position, "records were deleted before they were read");
+                    // What is processed is deleted, and the end of a transaction behind it, which is no record, with it.
+                    if internal && position.get() == asked.get() + 1 {
+                        tracing::debug!(%partition, %asked, "the end of a transaction was deleted");
+                    } else {
+                        tracing::warn!(%partition, %asked, %position, "records were deleted before they were read");
+                    }
                     task.skip_to(index, position);
                     // Something is to be committed: the new position. What lies there comes with the next turn.
                     found = true;

@@ -94,7 +94,7 @@ impl Entrance {
     /// Whether the copies are near enough to their changelogs' ends.
     fn weigh(&mut self, behind: Option<u64>, now: Instant) -> Step {
         if behind.is_some_and(|behind| behind <= self.acceptable) {
-            return Step::Enter("its copies are up to date");
+            return Step::Enter("its copies are as near as acceptable-recovery-lag asks");
         }
         let (best, since) = *self.best.get_or_insert((u64::MAX, now));
         match behind {

@@ -281,10 +281,13 @@ impl Transactions {
 
     fn throw_away(&mut self, why: &str) -> TransportError {
         let fatal = self.producer.as_ref().and_then(|ready| ready.guarded.client().client().fatal_error());
-        self.fenced |= matches!(fatal, Some((RDKafkaErrorCode::Fenced, _)));
+        let fenced = matches!(fatal, Some((RDKafkaErrorCode::Fenced, _)));
+        self.fenced |= fenced;
         // Dropped with its calls' thread, which destroys the client.
         drop(self.producer.take());
-        self.broken(why)
+        let cause =
+            "; if that goes on, another process runs under the same instance, or on a copy of the data directory";
+        self.broken(&format!("{why}{}", if fenced { cause } else { "" }))
     }
 
     fn broken(&mut self, why: &str) -> TransportError {
