@@ -96,7 +96,7 @@ impl Contender {
         match self {
             Self::Native => whole(&native(place)?),
             Self::Millstream | Self::MillstreamTrusted | Self::MillstreamEveryUpdate => {
-                whole(&self.millstream(setup, place)?)
+                whole(&millstream(self, setup, place)?)
             }
             Self::Streams => streams(&java(setup, place, false)),
             Self::StreamsTuned => streams(&java(setup, place, true)),
@@ -140,31 +140,28 @@ fn native(place: &Place<'_>) -> Result<Command, Failure> {
     Ok(command)
 }
 
-impl Contender {
-    fn millstream(self, setup: &Setup, place: &Place<'_>) -> Result<Command, Failure> {
-        let emits = if self == Self::MillstreamEveryUpdate { "every-update" } else { "on-commit" };
-        let (group, input, output) = (&place.group, place.input(), place.output());
-        let (plugin, nodes) = match place.workload {
-            Workload::PassThrough => (None, host::COPY.into()),
-            Workload::Json => (Some(&*setup.plugin), host::stateless("flat-map-values", "convert")),
-            Workload::WordCount => {
-                (Some(&*setup.plugin), host::words(emits).replace("store =", "changelog = true\nstore ="))
-            }
-        };
-        let text = host::head(group, plugin, self == Self::MillstreamTrusted) + &nodes;
-        let text = text.replace("\"input\"", &format!("{input:?}")).replace("\"output\"", &format!("{output:?}"));
-        let guarantee = place.guarantee.name();
-        let guarantee = format!("[guarantee]\nprocessing = {guarantee:?}\ncommit-interval = \"100ms\"\n");
-        let topics =
-            format!("[topic.{output}]\npartitions = {PARTITIONS}\n[topic.{input}]\npartitions = {PARTITIONS}\n");
-        let manifest = place.directory.join("millstream.toml");
-        std::fs::write(&manifest, text + &guarantee + &topics)?;
-        let mut command = Command::new(&setup.millstream);
-        command.arg("--data-dir").arg(place.directory.join("data"));
-        command.args(["run", "--kafka", place.bootstrap, "--until-end", "--workers", "1", "--manifest"]).arg(manifest);
-        command.env("RUST_LOG", "warn");
-        Ok(command)
-    }
+fn millstream(contender: Contender, setup: &Setup, place: &Place<'_>) -> Result<Command, Failure> {
+    let emits = if contender == Contender::MillstreamEveryUpdate { "every-update" } else { "on-commit" };
+    let (group, input, output) = (&place.group, place.input(), place.output());
+    let (plugin, nodes) = match place.workload {
+        Workload::PassThrough => (None, host::COPY.into()),
+        Workload::Json => (Some(&*setup.plugin), host::stateless("flat-map-values", "convert")),
+        Workload::WordCount => {
+            (Some(&*setup.plugin), host::words(emits).replace("store =", "changelog = true\nstore ="))
+        }
+    };
+    let text = host::head(group, plugin, contender == Contender::MillstreamTrusted) + &nodes;
+    let text = text.replace("\"input\"", &format!("{input:?}")).replace("\"output\"", &format!("{output:?}"));
+    let guarantee = place.guarantee.name();
+    let guarantee = format!("[guarantee]\nprocessing = {guarantee:?}\ncommit-interval = \"100ms\"\n");
+    let topics = format!("[topic.{output}]\npartitions = {PARTITIONS}\n[topic.{input}]\npartitions = {PARTITIONS}\n");
+    let manifest = place.directory.join("millstream.toml");
+    std::fs::write(&manifest, text + &guarantee + &topics)?;
+    let mut command = Command::new(&setup.millstream);
+    command.arg("--data-dir").arg(place.directory.join("data"));
+    command.args(["run", "--kafka", place.bootstrap, "--until-end", "--workers", "1", "--manifest"]).arg(manifest);
+    command.env("RUST_LOG", "warn");
+    Ok(command)
 }
 
 fn java(setup: &Setup, place: &Place<'_>, tuned: bool) -> Command {

@@ -4,7 +4,7 @@
 use super::{State, Worker};
 use crate::record::Topic;
 use crate::task::Topics;
-use crate::transport::{TopicSpec, Transport, TransportError};
+use crate::transport::{Transport, TransportError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,22 +62,17 @@ pub(super) struct Written<'a> {
 
 impl Topics for Written<'_> {
     fn partitions(&mut self, topic: &Topic) -> Result<i32, TransportError> {
-        let partitions = match self.log.topic(topic)? {
-            Some(spec) => spec.partitions,
-            // Made anew it would have other partitions than it had.
-            None if self.outputs.partitions(topic).is_some() => {
-                return Err(TransportError::Retry(format!("topic {topic} is not there any more")));
-            }
-            None => {
-                self.log.create_topic(&TopicSpec::new(topic.clone(), 1))?;
-                self.log.topic(topic)?.map_or(1, |spec| spec.partitions)
-            }
+        let Some(known) = self.outputs.partitions(topic) else {
+            let heard = self.log.partitions(topic)?;
+            return Ok(self.outputs.settled(topic, heard));
         };
-        Ok(self.outputs.settled(topic, partitions))
+        // Made anew it would have other partitions than it had.
+        let gone = || TransportError::Retry(format!("topic {topic} is not there any more"));
+        self.log.topic(topic)?.map(|_| known).ok_or_else(gone)
     }
 
     fn batch_bytes_max(&mut self, topic: &Topic) -> Result<Option<usize>, TransportError> {
-        self.log.message_bytes_max(topic)
+        self.log.batch_bytes_max(topic)
     }
 }
 

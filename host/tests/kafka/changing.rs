@@ -58,6 +58,11 @@ impl App {
         records
     }
 
+    /// Their numbers.
+    fn numbers(&self) -> Vec<usize> {
+        self.written().into_iter().map(|(number, _)| number).collect()
+    }
+
     fn await_written(&self, count: usize) {
         await_that("all is written", || self.written().len() >= count);
     }
@@ -89,8 +94,7 @@ fn keys_go_to_all_partitions_that_an_output_topic_gets_while_the_app_runs() {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(!ended.log.contains("made anew"), "its producer does not know of the new partitions: {}", ended.log);
     let written = app.written();
-    let numbers: Vec<usize> = written.iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (0..produced).collect::<Vec<_>>(), "each is written once");
+    assert_eq!(app.numbers(), (0..produced).collect::<Vec<_>>(), "each is written once");
     let first = written.iter().position(|(_, record)| record.partition > 0).expect("there are new partitions");
     let astray = written[first..].iter().find(|(_, record)| !is_in_place(record, 3));
     assert_eq!(astray, None, "a key went to its old partition behind others that went to the new ones");
@@ -121,8 +125,7 @@ fn an_input_topic_that_is_deleted_ends_the_app_which_goes_on_with_a_new_one() {
     app.client.create(&app.input(), 1, &[]);
     app.produce(SOME..SOME + 5);
     until_end(&app, app.at.path());
-    let numbers: Vec<usize> = app.written().iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (0..SOME + 5).collect::<Vec<_>>());
+    assert_eq!(app.numbers(), (0..SOME + 5).collect::<Vec<_>>());
 }
 
 /// Deletes an output topic, and lets the app write to it or not; a new one gets what was not committed, and what comes.
@@ -143,8 +146,7 @@ fn output_is_deleted(name: &'static str, is_written: bool) {
         app.produce(SOME..SOME + 5);
     }
     until_end(&app, app.at.path());
-    let numbers: Vec<usize> = app.written().iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (SOME..SOME + 5).collect::<Vec<_>>());
+    assert_eq!(app.numbers(), (SOME..SOME + 5).collect::<Vec<_>>());
 }
 
 #[test]

@@ -58,6 +58,14 @@ impl Home {
         assert_eq!(ended.code, Some(0), "{}", ended.log);
     }
 
+    /// Has the app work off its first records.
+    #[track_caller]
+    fn begins(&self, app: &str, keys: &[&str]) {
+        self.client.create(&self.input, 1, &[]);
+        self.feed(keys, 1000);
+        self.run(app);
+    }
+
     fn reset(&self, arguments: &str) -> Command {
         let arguments: Vec<&str> = arguments.split(' ').collect();
         millstream(self.at(), &[&["reset", "--kafka", &self.bootstrap], &arguments[..]].concat())
@@ -178,9 +186,7 @@ fn an_app_with_members_is_not_reset() {
 fn input_is_read_on_where_it_is_asked_to_be() {
     let app = "anew-elsewhere";
     let home = Home::new("anew-elsewhere.in", &[app]);
-    home.client.create(&home.input, 1, &[]);
-    home.feed(&["k"; 4], 1000);
-    home.run(app);
+    home.begins(app, &["k"; 4]);
     assert_eq!(home.counts(app), "k=4,");
     for (to, counted) in [
         ("--to-offset 3", "k=1,"),
@@ -199,9 +205,7 @@ fn input_is_read_on_where_it_is_asked_to_be() {
 fn state_that_lies_elsewhere_does_not_outlive_a_reset() {
     let app = "anew-apart";
     let (home, other) = (Home::new("anew-apart.in", &[app]), Home::new("anew-apart.in", &[app]));
-    home.client.create(&home.input, 1, &[]);
-    home.feed(&["a", "b", "a"], 1000);
-    home.run(app);
+    home.begins(app, &["a", "b", "a"]);
     other.run(app);
     assert_eq!(other.counts(app), "a=2,b=1,", "it is a copy of the changelog");
     home.resets(&format!("--manifest {app}.toml --yes --to-latest"));
@@ -219,9 +223,7 @@ fn of_two_resets_at_once_both_end_well() {
     use rustix::process::{Pid, Signal, kill_process};
     let app = "anew-twice";
     let (home, other) = (Home::new("anew-twice.in", &[app]), Home::new("anew-twice.in", &[app]));
-    home.client.create(&home.input, 1, &[]);
-    home.feed(&["a", "b", "a"], 1000);
-    home.run(app);
+    home.begins(app, &["a", "b", "a"]);
     let reset = format!("--manifest {app}.toml --yes");
     let first = home.reset(&reset).env("MILLSTREAM_KILL_AT", "reset-topic-deleted:1:stop").spawn().expect("it starts");
     let stat = format!("/proc/{}/stat", first.id());
@@ -242,9 +244,7 @@ fn a_reset_that_is_killed_is_done_by_the_next_one() {
     use std::os::unix::process::ExitStatusExt;
     let app = "anew-killed";
     let home = Home::new("anew-killed.in", &[app]);
-    home.client.create(&home.input, 1, &[]);
-    home.feed(&["a", "b", "a"], 1000);
-    home.run(app);
+    home.begins(app, &["a", "b", "a"]);
     for place in ["reset-topic-deleted:1", "reset-topic-deleted:3", "reset-store-dropped:1", "reset-offsets-moved:1"] {
         let reset = format!("--manifest {app}.toml --yes");
         let killed = home.reset(&reset).env("MILLSTREAM_KILL_AT", place).status();
@@ -261,9 +261,7 @@ fn a_reset_that_is_killed_is_done_by_the_next_one() {
 fn a_reset_on_a_cluster_is_not_finished_by_one_without() {
     let app = "anew-without";
     let home = Home::new("anew-without.in", &[app]);
-    home.client.create(&home.input, 1, &[]);
-    home.feed(&["a"], 1000);
-    home.run(app);
+    home.begins(app, &["a"]);
     let reset = format!("--manifest {app}.toml --yes");
     home.reset(&reset).env("MILLSTREAM_KILL_AT", "reset-topic-deleted:1").status().expect("it starts");
     let without = ["reset", "--manifest", &format!("{app}.toml"), "--yes"];

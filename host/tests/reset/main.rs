@@ -2,40 +2,16 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
 
+#[path = "../kafka/keys.rs"]
+mod keys;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Counts words in a store with a changelog, behind a repartition topic. The same app under two names, of which one
-/// begins with the other.
+/// An app that counts keys, and writes what it counts. The same under two names, of which one begins with the other.
 fn manifest(app: &str) -> String {
-    format!(
-        r#"
-manifest = 1
-app = "{app}"
-[node.lines]
-op = "stream"
-topic = "in"
-[node.spread]
-op = "repartition"
-from = "lines"
-partitions = 2
-[node.grouped]
-op = "group-by-key"
-from = "spread"
-[node.counts]
-op = "count"
-from = "grouped"
-store = "counts"
-changelog = true
-format = "text"
-[node.out]
-op = "to"
-from = "counts"
-topic = "{app}-out"
-[guarantee]
-repartition-purge-interval = "1h"
-"#
-    )
+    let out = format!("[node.out]\nop = \"to\"\nfrom = \"counts\"\ntopic = \"{app}-out\"\n");
+    keys::counting(app, "in") + &out
 }
 
 struct Home(tempfile::TempDir);

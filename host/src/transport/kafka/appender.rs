@@ -37,8 +37,7 @@ impl Appender {
 
     /// Produces the records of a batch; says how many there were.
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
-        let taken =
-            if self.outputs.writes(&partition.topic) { usize::MAX } else { self.clients.limits.of(&partition.topic) };
+        let taken = self.clients.limits.of(&partition.topic);
         if taken < self.batch_bytes {
             self.flush()?;
             *self = Self::with(&self.clients, &self.name, taken)?;

@@ -28,31 +28,17 @@ pub(super) struct Outputs {
     topics: HashMap<Topic, OutputTopic>,
     producer: Arc<ProducerClient>,
     clients: Arc<Clients>,
-    /// Bytes of a batch that all topics take, as far as is known.
-    batch_bytes: usize,
 }
 
 impl Outputs {
     pub(super) fn of(producer: &Arc<ProducerClient>, clients: &Arc<Clients>) -> Self {
         let (producer, clients) = (Arc::clone(producer), Arc::clone(clients));
-        Self { topics: HashMap::new(), producer, clients, batch_bytes: usize::MAX }
-    }
-
-    /// The same, where limits may have been lowered since topics were first written.
-    pub(super) fn batch_bytes_now(&mut self) -> usize {
-        let lowest = self.topics.keys().map(|topic| self.clients.limits.of(topic)).min().unwrap_or(usize::MAX);
-        self.batch_bytes = self.batch_bytes.min(lowest);
-        self.batch_bytes
-    }
-
-    /// Whether a topic was written.
-    pub(super) fn writes(&self, topic: &Topic) -> bool {
-        self.topics.contains_key(topic)
+        Self { topics: HashMap::new(), producer, clients }
     }
 
     /// Bytes of a batch that all topics that were written take, as far as is known.
-    pub(super) const fn batch_bytes(&self) -> usize {
-        self.batch_bytes
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.topics.keys().map(|topic| self.clients.limits.of(topic)).min().unwrap_or(usize::MAX)
     }
 
     /// The topics that were written, for people.
@@ -64,11 +50,10 @@ impl Outputs {
 
     /// Hands the records of a batch to the producer, which copies them; waits while it is full. Says how many there were.
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, String> {
-        if !self.writes(&partition.topic) {
+        if !self.topics.contains_key(&partition.topic) {
             let topic = OutputTopic::new(&self.producer, partition.topic.as_str());
             let topic = topic.ok_or_else(|| format!("there is no topic {}", partition.topic))?;
             self.topics.insert(partition.topic.clone(), topic);
-            self.batch_bytes = self.batch_bytes.min(self.clients.limits.of(&partition.topic));
         }
         let Some(topic) = self.topics.get(&partition.topic) else { return Ok(0) };
         let mut count = 0;

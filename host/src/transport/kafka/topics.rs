@@ -91,13 +91,14 @@ impl Link {
         Ok(topics
             .into_iter()
             .zip(entries)
-            .inspect(|((name, _), entries)| self.note_limit(name, entries.get("max.message.bytes")))
+            .inspect(|((name, _), entries)| {
+                self.note_limit(name, entries.get("max.message.bytes").and_then(|value| value.parse().ok()))
+            })
             .map(|((name, partitions), entries)| spec(name, partitions, &entries))
             .collect())
     }
 
-    fn note_limit(&self, topic: &Topic, bytes: Option<&String>) {
-        let bytes = bytes.and_then(|value| value.parse().ok());
+    fn note_limit(&self, topic: &Topic, bytes: Option<usize>) {
         bytes.into_iter().for_each(|bytes| self.clients.limits.note(topic, bytes));
     }
 
@@ -114,7 +115,7 @@ impl Link {
     /// Kafka's `max.message.bytes`; none if it may not be seen.
     pub(super) fn message_bytes_max(&self, topic: &Topic, patience: Duration) -> Result<Option<usize>, TransportError> {
         let limit = self.setting(topic, "max.message.bytes", patience)?;
-        limit.into_iter().for_each(|bytes| self.clients.limits.note(topic, bytes));
+        self.note_limit(topic, limit);
         Ok(limit)
     }
 

@@ -114,9 +114,7 @@ impl Transactions {
     pub(super) fn produce(&mut self, partition: &TopicPartition, batch: Vec<u8>) -> Result<i64, TransportError> {
         self.begin()?;
         let Some(ready) = &mut self.producer else { return Ok(0) };
-        let made = ready.outputs.produce(partition, batch);
-        self.batch_bytes = self.batch_bytes.min(ready.outputs.batch_bytes());
-        match made {
+        match ready.outputs.produce(partition, batch) {
             Ok(count) => Ok(count),
             Err(why) => Err(self.undelivered().unwrap_or_else(|| self.throw_away(&why))),
         }
@@ -235,13 +233,20 @@ impl Transactions {
         let Some(ready) = &mut self.producer else { return };
         ready.open = false;
         let lost = ready.log.told_of_a_lost_connection() && !crate::fault::is("producer-is-kept");
-        if lost || self.batch_bytes < ready.batch_bytes {
+        if self.sends_too_much() || lost {
             tracing::debug!(producer = self.id, lost, self.batch_bytes, "the next transaction gets a new producer");
             drop(self.producer.take());
             if let Err(why) = self.ready() {
                 tracing::warn!(producer = self.id, "not yet: {why}");
             }
         }
+    }
+
+    /// Whether a topic takes less than what the producer sends at once; the next one does not send more.
+    fn sends_too_much(&mut self) -> bool {
+        let Some(ready) = &self.producer else { return false };
+        self.batch_bytes = self.batch_bytes.min(ready.outputs.batch_bytes());
+        self.batch_bytes < ready.batch_bytes
     }
 
     fn abort_because(&mut self, why: &str) -> TransportError {
@@ -253,16 +258,11 @@ impl Transactions {
 
     /// Why records were not delivered, if that will not get better.
     fn undelivered(&mut self) -> Option<TransportError> {
-        let ready = self.producer.as_mut()?;
+        let ready = self.producer.as_ref()?;
         let (code, place) = ready.guarded.client().client().context().take_failure()?;
-        if code == RDKafkaErrorCode::MessageSizeTooLarge {
-            self.batch_bytes = self.batch_bytes.min(ready.outputs.batch_bytes_now());
-            // Those of the next producer are smaller.
-            if self.batch_bytes < ready.batch_bytes {
-                return None;
-            }
-        }
-        refusal(code, &place)
+        // The next producer's batches are smaller.
+        let smaller = code == RDKafkaErrorCode::MessageSizeTooLarge && self.sends_too_much();
+        if smaller { None } else { refusal(code, &place) }
     }
 
     /// What the app's user may not do.
@@ -283,6 +283,7 @@ impl Transactions {
         let fatal = self.producer.as_ref().and_then(|ready| ready.guarded.client().client().fatal_error());
         let fenced = matches!(fatal, Some((RDKafkaErrorCode::Fenced, _)));
         self.fenced |= fenced;
+        self.sends_too_much();
         // Dropped with its calls' thread, which destroys the client.
         drop(self.producer.take());
         let cause =

@@ -1,5 +1,6 @@
 //! At-least-once under kills of the process and of the broker: no record is lost, and what is repeated is repeated in order.
 
+use crate::bad_input::copies;
 use crate::broker::Broker;
 use crate::client::{Client, Isolation, Record};
 use crate::host::Host;
@@ -55,13 +56,10 @@ fn repeats(records: &[Record], partition: i32) -> usize {
 #[test]
 fn at_least_once_loses_nothing() {
     let mut broker = Broker::start(1, &[]);
-    let (bootstrap, directory) = (broker.bootstrap(), tempfile::tempdir().expect("a directory"));
+    let often = "[guarantee]\nprocessing = \"at-least-once\"\ncommit-interval = \"20ms\"\n";
+    let (bootstrap, directory) = (broker.bootstrap(), copies("loose", often));
     let client = Client::to(&bootstrap);
     ["in", "out"].iter().for_each(|topic| client.create(&format!("loose.{topic}"), PARTITIONS, &[]));
-    let manifest = "manifest = 1\napp = \"loose\"\n[guarantee]\nprocessing = \"at-least-once\"\n\
-        commit-interval = \"20ms\"\n[node.lines]\nop = \"stream\"\ntopic = \"loose.in\"\n\
-        [node.out]\nop = \"to\"\nfrom = \"lines\"\ntopic = \"loose.out\"\n";
-    std::fs::write(directory.path().join("millstream.toml"), manifest).expect("a manifest can be written");
     let soon = "[transport.kafka]\nsession-timeout = \"1s\"\n";
     std::fs::write(directory.path().join("host.toml"), soon).expect("a configuration can be written");
     for (number, kill) in KILLS.iter().enumerate() {
