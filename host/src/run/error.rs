@@ -159,6 +159,16 @@ pub enum RunError {
         "MS-R017: topic {0} is not there any more, or not with all of its partitions, as if it had been deleted while the app ran; what was not committed is processed at the next run; make the topic again, with as many partitions as it had, and run again"
     )]
     Deleted(Topic),
+    /// A worker does not come back from what it does.
+    #[error(
+        "MS-R018: worker {worker} has not come back from its work for {for_s} s and holds its tasks, so this process ends and others go on with them; {TAKEN_BACK}; see what it waits for, a disk most likely, and run again; raise max.poll.interval.ms where its work may take so long"
+    )]
+    Stuck {
+        /// Its number.
+        worker: usize,
+        /// How long it has not looked at its membership, seconds.
+        for_s: u64,
+    },
     /// Another form of the app wrote records between its tasks that this one would never read.
     #[error(
         "MS-R030: topic {topic} holds up to {records} records that were not processed, and counts that hand on another way (emit) read {now} instead; run the manifest that wrote them with --until-end first, or give them up by deleting that topic (on the embedded log with millstream topic delete {topic} --yes)"

@@ -14,6 +14,7 @@ mod numbered;
 mod outline;
 mod plugins;
 mod reset;
+mod stuck;
 mod topics;
 mod upkeep;
 mod watch;
@@ -29,13 +30,16 @@ use crate::plugin::{Compiler, Plugins, check_params, default_cache_directory};
 use crate::record::{Partition, Topic};
 use crate::task::{Blueprint, TaskId};
 use crate::topology::{Manifest, Problem, Topology, check_calls, nearest, plan, render};
+use crate::transport::kafka::Kafka;
 use crate::transport::{TopicSpec, Transport, TransportError};
 use crate::worker::{FailureLog, Shared, State, Worker};
 use agreement::Agreement;
 use maker::{Claims, Maker};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use upkeep::Upkeep;
 use watch::Watch;
@@ -182,7 +186,7 @@ impl App {
         let settings = &self.manifest.settings;
         // All of it before the first thread begins: none is left alone where another's fails.
         let equipment = host.equip(self, workers, &ids)?;
-        let mut threads = Vec::new();
+        let (mut threads, (at_work, ended)) = (Vec::new(), std::sync::mpsc::channel());
         for (number, (log, coordinator)) in equipment.into_iter().enumerate() {
             let (app, ids, claims) = (Arc::clone(&shared_app), Arc::clone(&ids), Arc::clone(&claims));
             let worker = Worker {
@@ -209,10 +213,16 @@ impl App {
             };
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(WORKER_STACK_BYTES);
             // Without one of them its tasks would lie idle: the others end too.
-            let started = thread.spawn(move || worker.run());
+            let at_work = at_work.clone();
+            let started = thread.spawn(move || {
+                let _at_work: Sender<Infallible> = at_work;
+                worker.run()
+            });
             threads.push(started.inspect_err(|_| shared.failed.store(true, Ordering::SeqCst)));
         }
         crate::killpoint::pass("workers-started");
+        drop(at_work);
+        stuck::await_workers(&ended, host.cluster_of().map(Kafka::poll_interval), shared)?;
         let mut result = Ok(());
         for thread in threads {
             let ended = match thread.map(std::thread::JoinHandle::join) {

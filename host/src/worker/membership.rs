@@ -11,6 +11,7 @@ use std::time::Instant;
 impl Worker {
     /// Carries out what changed.
     pub(super) fn follow_membership(&mut self) -> Result<(), Stop> {
+        self.shared.look(self.number);
         loop {
             let change = match self.coordinator.poll() {
                 Ok(Some(change)) => change,

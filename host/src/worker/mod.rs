@@ -161,7 +161,7 @@ impl Worker {
     /// # Errors
     /// [`Stop`]: what was not committed is rolled back and will be processed again.
     pub fn run(mut self) -> Result<(), Stop> {
-        let _alarm = Alarm(Arc::clone(&self.shared));
+        let _alarm = Alarm { shared: Arc::clone(&self.shared), worker: self.number };
         let result = self.work();
         self.failures.end();
         if result.is_err() {

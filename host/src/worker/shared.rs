@@ -5,6 +5,9 @@ use crate::task::Turned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+/// What a worker that has ended has in place of its looks.
+const ENDED: u64 = u64::MAX;
+
 /// What the workers of an app share.
 #[derive(Debug)]
 pub struct Shared {
@@ -33,6 +36,8 @@ pub struct Shared {
     /// For each worker by how many records the copies are behind without which the process does not join its group;
     /// `u64::MAX`: it waits for none, or that is not known.
     pub(super) behind: Vec<AtomicU64>,
+    /// For each worker how often it looked at its membership; [`ENDED`] once it does no more.
+    looks: Vec<AtomicU64>,
 }
 
 impl Shared {
@@ -43,6 +48,7 @@ impl Shared {
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (commits, restores, outputs) = (Latency::default(), Restores::default(), Outputs::default());
         let behind = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
+        let looks = (0..workers).map(|_| AtomicU64::new(0)).collect();
         Arc::new(Self {
             stop,
             failed,
@@ -56,6 +62,7 @@ impl Shared {
             restores,
             outputs,
             behind,
+            looks,
         })
     }
 
@@ -89,6 +96,18 @@ impl Shared {
         }
     }
 
+    /// The worker looks at its membership.
+    pub(super) fn look(&self, worker: usize) {
+        if let Some(looks) = self.looks.get(worker) {
+            looks.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often each worker looked at its membership until now; none for those that have ended.
+    pub fn looks(&self) -> impl Iterator<Item = Option<u64>> {
+        self.looks.iter().map(|looks| Some(looks.load(Ordering::Relaxed)).filter(|looks| *looks != ENDED))
+    }
+
     /// Adds what a turn did.
     pub(super) fn count(&self, turned: &Turned) {
         self.records.fetch_add(turned.records as u64, Ordering::Relaxed);
@@ -97,13 +116,19 @@ impl Shared {
     }
 }
 
-/// Tells the other workers if this one panics: they must not go on as if its tasks were worked on.
-pub(super) struct Alarm(pub(super) Arc<Shared>);
+/// Tells that a worker has ended, and the other workers if it panics: they must not go on as if its tasks were worked on.
+pub(super) struct Alarm {
+    pub(super) shared: Arc<Shared>,
+    pub(super) worker: usize,
+}
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        if let Some(looks) = self.shared.looks.get(self.worker) {
+            looks.store(ENDED, Ordering::Relaxed);
+        }
         if std::thread::panicking() {
-            self.0.failed.store(true, Ordering::SeqCst);
+            self.shared.failed.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -132,10 +157,10 @@ mod tests {
     #[test]
     fn a_panic_ends_the_others() {
         let shared = Shared::new(2);
-        let alarm = Alarm(Arc::clone(&shared));
-        drop(alarm);
+        let alarm = |worker| Alarm { shared: Arc::clone(&shared), worker };
+        drop(alarm(0));
         assert!(!shared.ending());
-        let alarm = Alarm(Arc::clone(&shared));
+        let alarm = alarm(1);
         let thread = std::thread::spawn(move || {
             let _alarm = alarm;
             panic!("on purpose");

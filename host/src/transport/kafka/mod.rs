@@ -141,6 +141,11 @@ impl Kafka {
         &self.link.clients.settings.bootstrap
     }
 
+    /// How long a worker may be without a look at its membership before it is taken for stuck.
+    pub fn poll_interval(&self) -> Duration {
+        self.link.clients.settings.poll_interval()
+    }
+
     /// What tells this process from the app's others.
     pub fn instance(&self) -> &str {
         &self.instance

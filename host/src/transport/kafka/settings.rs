@@ -94,6 +94,12 @@ impl Settings {
         u32::try_from(POLL_INTERVAL.max(self.session_timeout).as_millis()).unwrap_or(u32::MAX)
     }
 
+    /// How long a worker may be without a look at its membership: the user's `max.poll.interval.ms`, or the default.
+    pub(super) fn poll_interval(&self) -> Duration {
+        let chosen = self.member("", "").get("max.poll.interval.ms").and_then(|interval| interval.parse().ok());
+        Duration::from_millis(chosen.unwrap_or_else(|| u64::from(self.poll_interval_ms())))
+    }
+
     /// A consumer that reads what it is told, and is no member of the group.
     pub(super) fn reader(&self, name: &str, group: &str, isolation: &str) -> ClientConfig {
         let defaults = [
