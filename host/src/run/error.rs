@@ -92,8 +92,11 @@ pub enum RunError {
     },
     /// Topics that others are to make are not there: the first, and further ones.
     #[error(
-        "MS-R011: there is no topic {0}{more}; make it (millstream topic create {0} --partitions 1 --kafka BROKERS), or have the app make it by two lines in the manifest, [topic.{0}] and partitions = 1, with as many partitions as it should have",
-        more = .1.iter().map(|topic| format!(", nor {topic}")).collect::<String>()
+        "MS-R011: there is no topic {0}{more}; make {it} (millstream topic create {0} --partitions 1 --kafka BROKERS{likewise}), or have the app make {it} by two lines in the manifest{for_each}, [topic.{0}] and partitions = 1, with as many partitions as it should have",
+        more = .1.iter().map(|topic| format!(", nor {topic}")).collect::<String>(),
+        it = if .1.is_empty() { "it" } else { "them" },
+        likewise = if .1.is_empty() { "" } else { ", and the others likewise" },
+        for_each = if .1.is_empty() { "" } else { " for each" },
     )]
     NoTopic(Topic, Vec<Topic>),
     /// An internal topic is kept in a way that loses what the app needs.

@@ -5,7 +5,7 @@
 use super::{App, RunError};
 use crate::record::Topic;
 use crate::task::TaskId;
-use crate::transport::Transport;
+use crate::transport::{MISSING, Transport};
 use crate::worker::Shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -15,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(3);
-/// So long a topic is waited for that brokers do not know, or with fewer partitions than it had: those that have just
-/// started know of none, and some hear of new ones later than others.
-const MISSING: Duration = Duration::from_secs(30);
 
 /// Looks until it is dropped.
 pub(super) struct Watch {

@@ -18,6 +18,10 @@ use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::Writes;
 use std::time::Duration;
 
+/// For so long brokers may not know a topic, or a partition, before it is taken to be gone: those that have just started
+/// know of none, and some hear of new ones later than others.
+pub const MISSING: Duration = Duration::from_secs(30);
+
 /// How a topic is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {

@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::proxy::Proxy;
 use crate::{await_some, await_that};
 use std::path::Path;
+use std::time::Duration;
 
 /// Times that clients are told of no broker, and answers after which most of a host's had one.
 const ROUNDS: u32 = 8;
@@ -101,7 +102,7 @@ fn a_broker_that_goes_while_there_is_work_costs_no_record() {
 
 /// Kills the broker of an app at a moment, starts it again, and sees that every record comes out once.
 fn goes_and_comes_back(name: &str, count: u32, moment: impl FnOnce(&Client)) {
-    let mut broker = Broker::start(1, &[]);
+    let mut broker = Broker::beside_controller(Duration::from_secs(3));
     let client = Client::to(&broker.bootstrap());
     let [input, output] = ["in", "out"].map(|topic| format!("{name}.{topic}"));
     [&input, &output].iter().for_each(|topic| client.create(topic, 1, &[]));
@@ -109,7 +110,7 @@ fn goes_and_comes_back(name: &str, count: u32, moment: impl FnOnce(&Client)) {
     let app = copies(name, "[guarantee]\ncommit-interval = \"10ms\"\n");
     let mut host = Host::run(app.path(), &broker.bootstrap(), &[]);
     moment(&client);
-    broker.kill(1);
+    broker.kill_until_fenced();
     await_that("the host notices", || {
         ["AllBrokersDown", "BrokerTransportFailure"].iter().any(|why| host.log().contains(why))
     });

@@ -13,12 +13,16 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Ports that brokers get: below those that the system hands out to connections.
 const PORTS: std::ops::Range<u16> = 21_000..22_000;
 /// Ports that one broker may use: a client port and a controller port for each of three nodes. What a single node does
 /// not need of them is for listeners of a test's own.
 const PORTS_EACH: u16 = 6;
+
+/// What a controller says when it takes a node for dead.
+const FENCED: &str = "because its session has timed out";
 
 /// A Kafka cluster that runs.
 pub(crate) struct Broker {
@@ -38,6 +42,12 @@ impl Broker {
         Self::start_on(nodes, |_, _| {
             settings.iter().flat_map(|line| ["--set".to_owned(), (*line).to_owned()]).collect()
         })
+    }
+
+    /// Starts one node beside a controller that stays when it is killed, and takes a node for dead after `session`.
+    pub(crate) fn beside_controller(session: Duration) -> Self {
+        let session = format!("broker.session.timeout.ms={}", session.as_millis());
+        Self::start_on(1, |_, _| vec!["--isolated".into(), "--set".into(), session])
     }
 
     /// Starts one node or three with further arguments of the script, which may depend on the first port and on what was
@@ -88,6 +98,15 @@ impl Broker {
         await_that("a killed node ends", || self.process(node).is_none());
     }
 
+    /// Kills the node beside a controller and waits until that has taken it for dead. One that comes back before, or that is
+    /// its own controller, believes itself the leader of partitions and then hears that nobody is: ends of transactions that
+    /// fall between, it gives up, whoever their client is (docs/reliability.md).
+    pub(crate) fn kill_until_fenced(&mut self) {
+        let before = self.logged(FENCED).len();
+        self.kill(1);
+        await_that("the controller takes the node for dead", || self.logged(FENCED).len() > before);
+    }
+
     /// Stops a node as if its machine had stopped: its connections stay and nothing answers.
     pub(crate) fn pause(&mut self, node: u16) {
         kill_process(self.process(node).expect("the node runs"), Signal::STOP).expect("a node can be paused");
@@ -111,9 +130,10 @@ impl Broker {
     }
 
     /// What its nodes logged, lines that hold this.
-    #[cfg(all(feature = "kill-points", feature = "faults"))]
     pub(crate) fn logged(&self, what: &str) -> Vec<String> {
-        let files = (1..=self.nodes).flat_map(|node| ["before.log", "out.log"].map(|name| self.files(node).join(name)));
+        // One more may be a controller.
+        let files =
+            (1..=self.nodes + 1).flat_map(|node| ["before.log", "out.log"].map(|name| self.files(node).join(name)));
         let texts: Vec<String> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
         texts.iter().flat_map(|text| text.lines()).filter(|line| line.contains(what)).map(str::to_owned).collect()
     }

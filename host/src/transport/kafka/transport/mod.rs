@@ -10,14 +10,12 @@ use super::reader::{Reader, Unread};
 use super::writer::Writer;
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, Writes};
-use crate::transport::{Checkpoint, Fetch, TopicSpec, Transaction, Transport, TransportError, Truth};
+use crate::transport::{Checkpoint, Fetch, MISSING, TopicSpec, Transaction, Transport, TransportError, Truth};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// For so long a partition may be unknown to the brokers before it is taken to be gone.
-const MISSING: Duration = Duration::from_secs(30);
 /// How long a worker waits for an answer about a partition at once: its tasks wait meanwhile, and it asks again later.
 const WORKER_ANSWER: Duration = Duration::from_secs(2);
 
