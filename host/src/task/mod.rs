@@ -149,6 +149,12 @@ impl Task {
         self.outbox.bytes() + held + self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum::<usize>()
     }
 
+    /// Whether an input is to go on elsewhere than was committed: behind records that were processed, or behind the ends of
+    /// transactions, which are none. Kafka Streams commits those, too, so that a group's lag is 0 where nothing is left.
+    pub fn has_moved(&self) -> bool {
+        self.inputs.iter().zip(&self.committed).any(|(input, committed)| input.position != *committed)
+    }
+
     /// Takes what was fetched in for input `index`: records, or the news that the log ends there.
     ///
     /// # Errors

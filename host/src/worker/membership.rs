@@ -91,7 +91,11 @@ impl Worker {
             }
             Change::Lost { tasks } => {
                 crate::killpoint::pass("lost");
-                tracing::warn!(worker = self.number, tasks = tasks.len(), "the group took this member for dead");
+                tracing::warn!(
+                    worker = self.number,
+                    tasks = tasks.len(),
+                    "lost its tasks: it did not hear of the group for its session, or the group of it"
+                );
                 self.give_up();
                 self.close(&tasks);
                 self.state.fence = None;

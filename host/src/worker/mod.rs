@@ -187,7 +187,7 @@ impl Worker {
             let version = self.log.version();
             let stepped = self.step();
             let mut progressed = self.recover(stepped)?.unwrap_or(false);
-            self.state.uncommitted |= progressed;
+            self.state.uncommitted |= progressed || self.state.tasks.iter().any(|owned| owned.task.has_moved());
             if self.agrees()? {
                 progressed |= self.bring_in()?;
                 progressed |= self.keep_copies()?;

@@ -112,7 +112,7 @@ fn goes_and_comes_back(name: &str, count: u32, moment: impl FnOnce(&Client)) {
     moment(&client);
     broker.kill_until_fenced();
     await_that("the host notices", || {
-        ["AllBrokersDown", "BrokerTransportFailure"].iter().any(|why| host.log().contains(why))
+        ["no broker can be reached", "a broker cannot be reached"].iter().any(|why| host.log().contains(why))
     });
     assert!(host.ended().is_none(), "it waits: {}", host.log());
     broker.restart(1);

@@ -2,9 +2,10 @@
 
 use crate::await_that;
 use crate::broker::Broker;
-use crate::client::Client;
+use crate::client::{Client, Isolation};
 use crate::host::{Ended, Host};
 use crate::keys;
+use crate::standby::numbered;
 use std::path::Path;
 
 /// A directory with a manifest.
@@ -97,4 +98,31 @@ fn topics_that_are_read_together_must_have_the_same_number_of_partitions() {
     client.grow("pair.left", 3);
     let ended = until_end(app.path());
     assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+/// The ends of transactions lie in a repartition topic, too, and are no records that are left: Kafka's tools would tell of a
+/// lag that never goes.
+#[test]
+fn nothing_is_left_of_topics_that_were_processed() {
+    let (bootstrap, partitions) = (Broker::shared().bootstrap(), 0..2);
+    let client = Client::to(&bootstrap);
+    client.create("rests.in", 1, &[]);
+    client.produce("rests.in", &numbered(0..20, 1));
+    // A commit comes before the reader hears that nothing follows.
+    let at_once = "[guarantee]\ncommit-interval = \"0ms\"\n";
+    let app = directory(&keys::counting("rests", "rests.in").replace("[guarantee]\n", at_once));
+    let host = Host::run(app.path(), &bootstrap, &[]);
+    let ends =
+        || partitions.clone().map(|number| client.bounds("rests-spread-repartition", number, Isolation::Uncommitted).1);
+    await_that("all is counted", || {
+        client.topics().contains_key("rests-spread-repartition") && ends().all(|end| end > 0)
+    });
+    let positions = client.positions("rests");
+    await_that("nothing is left", || {
+        partitions
+            .clone()
+            .zip(ends())
+            .all(|(number, end)| positions.find("rests-spread-repartition", number) == Some(end))
+    });
+    assert_eq!(host.stop().code, Some(0));
 }

@@ -109,13 +109,22 @@ impl ClientContext for Context {
             }
         }
         if !quiet && Self::may_complain() {
-            tracing::warn!("kafka: {error}: {reason}");
+            tracing::warn!("kafka: {}: {reason}", what(&error));
         } else {
             tracing::debug!("kafka: {error}: {reason}");
         }
     }
 
     fn stats(&self, _: Statistics) {}
+}
+
+/// What happened, in words where librdkafka has a name for it.
+fn what(error: &KafkaError) -> String {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown) => "no broker can be reached, and they are waited for".into(),
+        Some(RDKafkaErrorCode::BrokerTransportFailure) => "a broker cannot be reached".into(),
+        _ => error.to_string(),
+    }
 }
 
 impl ConsumerContext for Context {
