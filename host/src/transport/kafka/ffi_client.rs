@@ -212,8 +212,9 @@ impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
 impl Kept<BaseConsumer<Context>> {
     /// Serves what waits for who polls a consumer of which nobody reads records by this queue; says what went wrong.
     pub(super) fn take_errors(&self) -> Vec<KafkaError> {
-        // A poll does not tell a line of the log from an empty queue, and before an error there may be many.
-        (0..self.waiting()).filter_map(|_| self.poll(Duration::ZERO)?.err()).collect()
+        // A poll does not tell a line of the log from an empty queue, and before an error there may be many. One there must
+        // be: by polls librdkafka sees that a member is alive (`max.poll.interval.ms`).
+        (0..self.waiting().max(1)).filter_map(|_| self.poll(Duration::ZERO)?.err()).collect()
     }
 
     /// Number of events that wait for who polls it.
