@@ -27,8 +27,15 @@ pub const fn refresh() -> Option<std::time::Duration> {
     None
 }
 
+/// After how long a worker that does not come back is stuck at the earliest, if a test says so.
+#[cfg(not(feature = "kill-points"))]
+#[inline]
+pub const fn stuck() -> Option<std::time::Duration> {
+    None
+}
+
 #[cfg(feature = "kill-points")]
-pub use armed::{pass, refresh, turn_rows};
+pub use armed::{pass, refresh, stuck, turn_rows};
 
 #[cfg(feature = "kill-points")]
 mod armed {
@@ -76,6 +83,11 @@ mod armed {
     /// Time between two commits of offsets that did not change, if a test says so.
     pub fn refresh() -> Option<Duration> {
         std::env::var("MILLSTREAM_REFRESH_MS").ok()?.parse().ok().map(Duration::from_millis)
+    }
+
+    /// After how long a worker that does not come back is stuck at the earliest, if a test says so.
+    pub fn stuck() -> Option<Duration> {
+        std::env::var("MILLSTREAM_STUCK_MS").ok()?.parse().ok().map(Duration::from_millis)
     }
 
     fn target(setting: &str) -> Option<Target> {

@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// Run the app of a manifest, on the embedded log or a Kafka cluster.
 ///
@@ -57,9 +56,6 @@ pub(super) struct Run {
     workers: u16,
 }
 
-/// How long a process with a stuck worker may take to end by itself.
-const EXIT_MAX: Duration = Duration::from_secs(10);
-
 /// Bytes of an argument: a name of its own, because clap takes a vector for a repeated argument.
 type Bytes = Vec<u8>;
 
@@ -89,9 +85,6 @@ impl Run {
             result
         });
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        if matches!(result, Err(RunError::Stuck { .. })) {
-            abort_later();
-        }
         // What was processed and not committed counts for nothing: after a failure the error alone is true.
         if result.is_ok() {
             tracing::info!(
@@ -193,14 +186,6 @@ fn source(app: &App, node: &str) -> Result<Topic, Error> {
         let names: Vec<String> = sources.iter().map(|spec| spec.name.clone()).collect();
         Error::usage("MS-C001", format!("{node:?} is no stream or table of the manifest"), super::nearest(node, &names))
     })
-}
-
-/// Ends the process for certain, if it does not end by itself: what is left of it may wait for the worker that is stuck.
-fn abort_later() {
-    std::thread::spawn(|| {
-        std::thread::sleep(EXIT_MAX);
-        std::process::abort();
-    });
 }
 
 /// The first SIGINT or SIGTERM ends after a commit, the second at once.

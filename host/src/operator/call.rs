@@ -143,6 +143,7 @@ impl Caller {
             Ok(outcome) => self.accept(outcome, batch, range.start, cx, answer),
             Err(error) => {
                 self.recover(cx)?;
+                self.note_late(&error, batch.len(), cx)?;
                 if batch.len() == 1 {
                     return self.give_up(batch, range.start, &error, cx, answer);
                 }
@@ -158,6 +159,21 @@ impl Caller {
     pub(super) fn recover(&self, cx: &mut Context<'_>) -> Result<(), Stop> {
         let reset = instance(cx.plugins, self.plugin).reset();
         reset.map_err(|error| Stop::Plugin { node: self.name.clone(), error })
+    }
+
+    /// Notes that a call over so many rows was late. Every part of them may be late again, so that it could take longer than a
+    /// transaction may be open until the culprits are found.
+    ///
+    /// # Errors
+    /// [`Stop::Late`] if that is to end here.
+    pub(super) fn note_late(&self, error: &CallError, rows: usize, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let CallError::Timeout { after } = error else { return Ok(()) };
+        let effects = &mut *cx.effects;
+        effects.late += *after;
+        match effects.late_max.filter(|max| rows > 1 && effects.late >= *max) {
+            Some(_) => Err(Stop::Late { node: self.name.clone(), late: effects.late }),
+            None => Ok(()),
+        }
     }
 
     fn give_up(

@@ -23,6 +23,7 @@ use crate::plugin::port::{CallError, Instance};
 use crate::record::{Offset, Row, Topic, TopicPartition, Turn};
 use crate::store::{KeyValueStore, StoreError};
 use crate::topology::plan::OnError;
+use std::time::Duration;
 
 /// What operators work on during a turn.
 pub struct Context<'a> {
@@ -50,6 +51,10 @@ pub struct Effects {
     pub emissions: Vec<Emission>,
     /// Topics that plugins chose in this turn.
     pub chosen: Vec<Topic>,
+    /// The deadlines of the turn's calls that did not keep them, together.
+    pub late: Duration,
+    /// How much of that a turn may have while a call covers several rows; none: any.
+    pub late_max: Option<Duration>,
     /// Bytes to build a field in.
     scratch: Vec<u8>,
 }
@@ -104,6 +109,14 @@ pub enum Stop {
         node: String,
         /// Why.
         error: CallError,
+    },
+    /// Calls were late for so long that the turn is given up: what it took is to be taken again, fewer records at a time.
+    #[error("node {node:?}: calls of its plugin were late for {} ms in one turn", .late.as_millis())]
+    Late {
+        /// The node.
+        node: String,
+        /// The deadlines that were not kept, together.
+        late: Duration,
     },
     /// A record's timestamp is negative, and there is no extractor that knows better.
     #[error("record {partition} at offset {offset} has the invalid timestamp {timestamp}")]

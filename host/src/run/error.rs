@@ -164,12 +164,12 @@ pub enum RunError {
     Deleted(Topic),
     /// A worker does not come back from what it does.
     #[error(
-        "MS-R018: worker {worker} has not come back from its work for {for_s} s and holds its tasks, so this process ends and others go on with them; {TAKEN_BACK}; see what it waits for, a disk most likely, and run again; raise max.poll.interval.ms where its work may take so long"
+        "MS-R018: worker {worker} has not come back from its work for {for_s} s and holds its tasks, so this process ends, for others to go on with them; what was not committed is processed again; see what it waits for, such as a disk or a loop in a trusted plugin, and run again, or raise max.poll.interval.ms where its work may take so long"
     )]
     Stuck {
         /// Its number.
         worker: usize,
-        /// How long it has not looked at its membership, seconds.
+        /// For how long it has been away, seconds.
         for_s: u64,
     },
     /// Another form of the app wrote records between its tasks that this one would never read.

@@ -8,7 +8,7 @@ use crate::topology::plan::Payload;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The way in which tasks are numbered (`numbered` in `run/mod.rs`): to be raised when that changes.
+/// The way in which tasks are numbered (`numbered` in `run/tasks.rs`): to be raised when that changes.
 const NUMBERING: u32 = 1;
 
 /// A topology as far as processes must agree on it.

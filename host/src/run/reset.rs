@@ -42,7 +42,10 @@ impl App {
             if !store.is_empty()? && !matches!(store.local()?, Local::Current(_)) {
                 reset.changelog = None;
             }
-            reset.rows += if really { store.reset()? } else { store.count()? };
+            reset.rows += store.count()?;
+            if really {
+                store.reset()?;
+            }
         }
         if really && reset.was.is_some() {
             let partitions =

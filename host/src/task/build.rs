@@ -110,6 +110,7 @@ impl Blueprint {
             origins: Origins::default(),
             effects: Effects::default(),
             turn_rows_max,
+            late_max: None,
         })
     }
 

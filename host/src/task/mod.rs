@@ -37,6 +37,7 @@ use failed::Failures;
 use origins::{Origins, row_of};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use step::{Step, arriving};
 
 /// Records that one turn takes at most: enough to fill a call into a plugin, few enough to stay in the cache.
@@ -85,6 +86,8 @@ pub struct Task {
     outputs: Vec<Vec<Vec<Row>>>,
     committed: Vec<Offset>,
     turn_rows_max: usize,
+    /// See [`Task::set_late_max`].
+    late_max: Option<Duration>,
 }
 
 /// What a turn did.
@@ -102,6 +105,8 @@ pub struct Turned {
     pub failed: Vec<Failed>,
     /// How many more there were.
     pub failed_more: usize,
+    /// Whether calls into plugins were late.
+    pub late: bool,
 }
 
 impl Task {
@@ -135,6 +140,17 @@ impl Task {
     /// Sets how many records a turn takes at most, 1 to [`TURN_ROWS_MAX`]. Results do not depend on it.
     pub fn set_turn_rows_max(&mut self, rows: usize) {
         self.turn_rows_max = rows.clamp(1, TURN_ROWS_MAX);
+    }
+
+    /// Sets for how long calls into plugins may be late in one turn before it is given up with [`Stop::Late`], as long as it
+    /// has more than one record; none: as long as it takes to find the culprits.
+    pub fn set_late_max(&mut self, late: Option<Duration>) {
+        self.late_max = late;
+    }
+
+    /// How many records a turn takes at most.
+    pub fn turn_rows_max(&self) -> usize {
+        self.turn_rows_max
     }
 
     /// Sets how many bytes each of its operators holds back at most until the commit, besides its stores. Results do not
@@ -174,6 +190,7 @@ impl Task {
         if records == 0 {
             return Ok(Turned::default());
         }
+        self.effects.late_max = self.late_max.filter(|_| records > 1);
         self.run(false).map_err(|stop| self.origins.locate(stop))?;
         self.settle(records, bytes, topics)
     }
@@ -311,8 +328,9 @@ impl Task {
         emissions.clear();
         self.effects.emissions = emissions;
         let dropped = std::mem::take(&mut self.effects.dropped);
+        let late = !std::mem::take(&mut self.effects.late).is_zero();
         let (failed, failed_more) = failed::told(failures, &self.origins);
-        Ok(Turned { records, bytes, dropped, dead_letters, failed, failed_more })
+        Ok(Turned { records, bytes, dropped, dead_letters, failed, failed_more, late })
     }
 
     /// Writes the turn's dead letters among its emissions: their topic may be one that sinks write too. Gives the failures
@@ -350,6 +368,7 @@ impl Task {
     /// See [`Stop`]; the task must then be rolled back.
     pub fn hand_in(&mut self, transaction: &mut Transaction, topics: &mut dyn Topics) -> Result<Turned, Stop> {
         self.begin();
+        self.effects.late_max = None;
         if !crate::fault::is("held-back-is-lost") {
             self.run(true).map_err(|stop| self.origins.locate(stop))?;
         }

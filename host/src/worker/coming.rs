@@ -3,7 +3,7 @@
 use super::commit::retry;
 use super::pause::{OPENING, Pause};
 use super::report::Report;
-use super::{Owned, Shared, Worker};
+use super::{Shared, Worker};
 use crate::operator::Stop;
 use crate::record::{Offset, TopicPartition};
 use crate::store::{KeyValueStore, Local, Writes};
@@ -94,17 +94,19 @@ impl Worker {
         for (mut coming, opens) in std::mem::take(&mut self.state.coming).into_iter().zip(opens) {
             let closed = matches!(coming.stage, Stage::Closed);
             // What a cluster did not answer for one task it hardly answers for the next: the tasks at work do not wait.
-            if (closed && (!opens || refused)) || (!closed && coming.pause.lasts()) {
+            let asks = closed || coming.changelog().is_none();
+            if (closed && !opens) || (asks && refused) || (!closed && coming.pause.lasts()) {
                 self.state.coming.push(coming);
                 continue;
             }
             let changelog = coming.changelog().cloned();
             let stage = std::mem::replace(&mut coming.stage, Stage::Closed);
+            self.shared.came_back(self.number);
             match self.advance(coming.number, coming.since, stage) {
                 Ok(Advanced::Ready(task)) => {
                     let (worker, number, took) = (self.number, coming.number, coming.since.elapsed());
                     tracing::debug!(worker, task = number, ?took, "the task is ready");
-                    self.state.tasks.push(Owned { number: coming.number, task: *task });
+                    self.take_up(coming.number, *task);
                     progressed = true;
                     continue;
                 }

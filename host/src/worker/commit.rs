@@ -25,6 +25,7 @@ impl Worker {
             let turned = task.hand_in(&mut self.state.open, topics)?;
             self.shared.count(&turned);
             self.failures.tell(turned);
+            self.shared.came_back(self.number);
             crate::killpoint::pass("one-handed-in");
         }
         self.failures.catch_up();

@@ -11,7 +11,7 @@ use std::time::Instant;
 impl Worker {
     /// Carries out what changed.
     pub(super) fn follow_membership(&mut self) -> Result<(), Stop> {
-        self.shared.look(self.number);
+        self.shared.came_back(self.number);
         loop {
             let change = match self.coordinator.poll() {
                 Ok(Some(change)) => change,
@@ -94,7 +94,7 @@ impl Worker {
                 tracing::warn!(
                     worker = self.number,
                     tasks = tasks.len(),
-                    "lost its tasks: it did not hear of the group for its session, or the group of it"
+                    "lost its tasks: it did not hear of the group for its session, or the group of it, or it was away for max.poll.interval.ms"
                 );
                 self.give_up();
                 self.close(&tasks);

@@ -9,11 +9,13 @@ mod commit;
 mod failures;
 mod latency;
 mod membership;
+mod narrow;
 mod outputs;
 mod pause;
 mod report;
 mod shared;
 mod standby;
+mod turns;
 
 pub use failures::FailureLog;
 pub use latency::Latency;
@@ -26,19 +28,17 @@ use crate::record::{Offset, Topic, TopicPartition};
 use crate::store::KeyValueStore;
 use crate::task::{Task, Topics};
 use crate::topology::OffsetReset;
-use crate::transport::{Coordinator, Fence, Fetch, TopicSpec, Transaction, Transport, TransportError};
+use crate::transport::{Coordinator, Fence, TopicSpec, Transaction, Transport, TransportError};
 use coming::Coming;
-use outputs::Written;
+use narrow::Narrow;
 use pause::Pause;
 use shared::Alarm;
 use standby::Standby;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Bytes fetched for a partition at once: a few turns' worth.
-const FETCH_BYTES: usize = 512 * 1024;
 /// Uncommitted bytes of a worker after which it commits before its interval is over.
 const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
 /// How long an idle worker sleeps at most before it looks again.
@@ -133,6 +133,8 @@ pub struct State {
     aborted: Pause,
     /// How often topics had got partitions when its tasks last heard of it.
     grown: u64,
+    /// The tasks that take few records at a time for a while, by their numbers.
+    narrow: BTreeMap<usize, Narrow>,
 }
 
 /// A task at work.
@@ -161,7 +163,7 @@ impl Worker {
     /// # Errors
     /// [`Stop`]: what was not committed is rolled back and will be processed again.
     pub fn run(mut self) -> Result<(), Stop> {
-        let _alarm = Alarm { shared: Arc::clone(&self.shared), worker: self.number };
+        let _alarm = Alarm::new(&self.shared, self.number);
         let result = self.work();
         self.failures.end();
         if result.is_err() {
@@ -260,77 +262,5 @@ impl Worker {
 
     fn uncommitted_bytes(&self) -> usize {
         self.state.tasks.iter().map(|owned| owned.task.uncommitted_bytes()).sum()
-    }
-
-    /// Fetches what there is room for and takes every task through one turn. Says whether anything was done.
-    fn step(&mut self) -> Result<bool, Stop> {
-        self.widen();
-        let mut progressed = false;
-        for place in 0..self.state.tasks.len() {
-            progressed |= self.fill(place)?;
-            let Some(Owned { task, .. }) = self.state.tasks.get_mut(place) else { break };
-            crate::killpoint::pass("before-turn");
-            let topics = &mut Written { log: self.log.as_mut(), outputs: &self.shared.outputs };
-            let turned = task.turn(topics)?;
-            crate::killpoint::pass("after-turn");
-            if turned.records > 0 && self.log.sends_early() {
-                task.drain(&mut self.state.open);
-                self.log.send(std::mem::take(&mut self.state.open.outputs))?;
-                crate::killpoint::pass("sent");
-            }
-            progressed |= turned.records > 0;
-            self.shared.count(&turned);
-            self.failures.tell(turned);
-        }
-        Ok(progressed)
-    }
-
-    /// Fetches what a task has room for. Says whether there was anything.
-    fn fill(&mut self, place: usize) -> Result<bool, Stop> {
-        let Some(Owned { task, .. }) = self.state.tasks.get_mut(place) else { return Ok(false) };
-        let mut found = false;
-        for index in 0..task.inputs().len() {
-            let Some(input) = task.inputs().get(index).filter(|input| input.has_room()) else { continue };
-            let (partition, from) = (input.partition.clone(), input.fetch);
-            crate::killpoint::pass("before-fetch");
-            let fetched = match self.log.fetch(&partition, from, FETCH_BYTES) {
-                Err(TransportError::OutOfRange { asked, start, .. }) => {
-                    let internal = self.repartitions.contains(&partition.topic);
-                    let position = match self.offset_reset {
-                        OffsetReset::Latest if !internal => self.log.bounds(&partition)?.1,
-                        OffsetReset::None if !internal => return Err(Stop::Gone { partition, asked, start }),
-                        _ => start,
-                    };
-                    // What is processed is deleted, and the end of a transaction behind it, which is no record, with it.
-                    if internal && position.get() == asked.get() + 1 {
-                        tracing::debug!(%partition, %asked, "the end of a transaction was deleted");
-                    } else {
-                        tracing::warn!(%partition, %asked, %position, "records were deleted before they were read");
-                    }
-                    task.skip_to(index, position);
-                    // Something is to be committed: the new position. What lies there comes with the next turn.
-                    found = true;
-                    continue;
-                }
-                other => other?,
-            };
-            crate::killpoint::pass("fetched");
-            found |= matches!(fetched, Fetch::Batches(_) | Fetch::Records(_));
-            task.feed(index, fetched)?;
-        }
-        Ok(found)
-    }
-
-    /// Deletes from repartition topics what is processed; nothing may be uncommitted. What cannot be deleted now can be later.
-    fn purge(&mut self) {
-        let inputs = self.state.tasks.iter().flat_map(|owned| owned.task.inputs());
-        let internal = inputs.filter(|input| self.repartitions.contains(&input.partition.topic));
-        let processed: Vec<_> = internal.map(|input| (input.partition.clone(), input.position)).collect();
-        if processed.is_empty() {
-            return;
-        }
-        if let Err(error) = self.log.delete_records(&processed) {
-            tracing::warn!("processed records were not deleted: {error}");
-        }
     }
 }

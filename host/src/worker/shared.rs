@@ -5,8 +5,8 @@ use crate::task::Turned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// What a worker that has ended has in place of its looks.
-const ENDED: u64 = u64::MAX;
+/// What a worker has in place of its steps before it begins, and when it has ended.
+const NOT_AT_WORK: u64 = u64::MAX;
 
 /// What the workers of an app share.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub struct Shared {
     /// For each worker by how many records the copies are behind without which the process does not join its group;
     /// `u64::MAX`: it waits for none, or that is not known.
     pub(super) behind: Vec<AtomicU64>,
-    /// For each worker how often it looked at its membership; [`ENDED`] once it does no more.
-    looks: Vec<AtomicU64>,
+    /// For each worker how often it came back from a step of its work, or [`NOT_AT_WORK`].
+    steps: Vec<AtomicU64>,
 }
 
 impl Shared {
@@ -48,7 +48,7 @@ impl Shared {
         let (records, dropped, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (commits, restores, outputs) = (Latency::default(), Restores::default(), Outputs::default());
         let behind = (0..workers).map(|_| AtomicU64::new(u64::MAX)).collect();
-        let looks = (0..workers).map(|_| AtomicU64::new(0)).collect();
+        let steps = (0..workers).map(|_| AtomicU64::new(NOT_AT_WORK)).collect();
         Arc::new(Self {
             stop,
             failed,
@@ -62,7 +62,7 @@ impl Shared {
             restores,
             outputs,
             behind,
-            looks,
+            steps,
         })
     }
 
@@ -96,16 +96,29 @@ impl Shared {
         }
     }
 
-    /// The worker looks at its membership.
-    pub(super) fn look(&self, worker: usize) {
-        if let Some(looks) = self.looks.get(worker) {
-            looks.fetch_add(1, Ordering::Relaxed);
+    /// The worker comes back from a step of its work: none of them takes long, whatever it waits for.
+    pub(super) fn came_back(&self, worker: usize) {
+        if let Some(steps) = self.steps.get(worker) {
+            steps.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How often each worker looked at its membership until now; none for those that have ended.
-    pub fn looks(&self) -> impl Iterator<Item = Option<u64>> {
-        self.looks.iter().map(|looks| Some(looks.load(Ordering::Relaxed)).filter(|looks| *looks != ENDED))
+    /// How often each worker came back from a step of its work; none for those that have not begun, or have ended.
+    pub fn steps(&self) -> impl Iterator<Item = Option<u64>> {
+        self.steps.iter().map(|steps| Some(steps.load(Ordering::Relaxed)).filter(|steps| *steps != NOT_AT_WORK))
+    }
+
+    /// The worker begins.
+    pub fn begin(&self, worker: usize) {
+        if let Some(steps) = self.steps.get(worker) {
+            steps.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn end(&self, worker: usize) {
+        if let Some(steps) = self.steps.get(worker) {
+            steps.store(NOT_AT_WORK, Ordering::Relaxed);
+        }
     }
 
     /// Adds what a turn did.
@@ -116,17 +129,24 @@ impl Shared {
     }
 }
 
-/// Tells that a worker has ended, and the other workers if it panics: they must not go on as if its tasks were worked on.
+/// Tells that a worker is at work, that it has ended, and the other workers if it panics: they must not go on as if its tasks
+/// were worked on.
 pub(super) struct Alarm {
-    pub(super) shared: Arc<Shared>,
-    pub(super) worker: usize,
+    shared: Arc<Shared>,
+    worker: usize,
+}
+
+impl Alarm {
+    /// The worker begins.
+    pub(super) fn new(shared: &Arc<Shared>, worker: usize) -> Self {
+        shared.begin(worker);
+        Self { shared: Arc::clone(shared), worker }
+    }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let Some(looks) = self.shared.looks.get(self.worker) {
-            looks.store(ENDED, Ordering::Relaxed);
-        }
+        self.shared.end(self.worker);
         if std::thread::panicking() {
             self.shared.failed.store(true, Ordering::SeqCst);
         }
@@ -157,10 +177,10 @@ mod tests {
     #[test]
     fn a_panic_ends_the_others() {
         let shared = Shared::new(2);
-        let alarm = |worker| Alarm { shared: Arc::clone(&shared), worker };
-        drop(alarm(0));
+        drop(Alarm::new(&shared, 0));
         assert!(!shared.ending());
-        let alarm = alarm(1);
+        let alarm = Alarm::new(&shared, 1);
+        assert_eq!(shared.steps().collect::<Vec<_>>(), [None, Some(0)]);
         let thread = std::thread::spawn(move || {
             let _alarm = alarm;
             panic!("on purpose");

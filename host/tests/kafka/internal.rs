@@ -112,17 +112,13 @@ fn nothing_is_left_of_topics_that_were_processed() {
     let at_once = "[guarantee]\ncommit-interval = \"0ms\"\n";
     let app = directory(&keys::counting("rests", "rests.in").replace("[guarantee]\n", at_once));
     let host = Host::run(app.path(), &bootstrap, &[]);
-    let ends =
-        || partitions.clone().map(|number| client.bounds("rests-spread-repartition", number, Isolation::Uncommitted).1);
-    await_that("all is counted", || {
-        client.topics().contains_key("rests-spread-repartition") && ends().all(|end| end > 0)
-    });
-    let positions = client.positions("rests");
+    // Its topics are there by then.
+    await_that("it has its tasks", || host.log().contains("got tasks from the group"));
+    let (topic, positions) = ("rests-spread-repartition", client.positions("rests"));
+    let end = |number| client.bounds(topic, number, Isolation::Uncommitted).1;
+    await_that("all is counted", || partitions.clone().all(|number| end(number) > 0));
     await_that("nothing is left", || {
-        partitions
-            .clone()
-            .zip(ends())
-            .all(|(number, end)| positions.find("rests-spread-repartition", number) == Some(end))
+        partitions.clone().all(|number| positions.find(topic, number) == Some(end(number)))
     });
     assert_eq!(host.stop().code, Some(0));
 }

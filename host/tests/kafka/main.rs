@@ -22,6 +22,7 @@ mod internal;
 mod keys;
 mod left_over;
 mod local_state;
+mod loops;
 mod permission;
 mod proxy;
 mod reset;

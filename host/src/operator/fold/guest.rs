@@ -66,6 +66,7 @@ fn attempt(
         Ok(folded) => batch.apply(folded, rows, range.start, caller, cx, changes),
         Err(error) => {
             caller.recover(cx)?;
+            caller.note_late(&error, range.len(), cx)?;
             match rows.get(range.clone()) {
                 Some([row]) => caller.fail(*row, &error, cx),
                 _ => {

@@ -91,18 +91,17 @@ impl KeyValueStore {
         }
     }
 
-    /// Deletes the local state and what is known of it, at once; says how many rows there were.
+    /// Deletes the local state and what is known of it, at once, however much it is.
     ///
     /// # Errors
-    /// If the database cannot be read or written.
-    pub fn reset(&mut self) -> Result<u64, StoreError> {
-        let rows = self.count()?;
+    /// If the database cannot be written.
+    pub fn reset(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         writes.delete(Family::Meta, self.checkpoint_key());
         let end = u64::from_be_bytes(self.prefix).saturating_add(1).to_be_bytes();
         self.db.clear(Family::KeyValue, &self.prefix, &end, &writes)?;
         self.rollback();
-        Ok(rows)
+        Ok(())
     }
 
     /// Names of the stores that an app has had here.

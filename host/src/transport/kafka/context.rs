@@ -121,7 +121,7 @@ impl ClientContext for Context {
 /// What happened, in words where librdkafka has a name for it.
 fn what(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::AllBrokersDown) => "no broker can be reached, and they are waited for".into(),
+        Some(RDKafkaErrorCode::AllBrokersDown) => "no broker can be reached".into(),
         Some(RDKafkaErrorCode::BrokerTransportFailure) => "a broker cannot be reached".into(),
         _ => error.to_string(),
     }

@@ -29,8 +29,8 @@ const FETCH_BACKOFF_MS: u32 = 5;
 /// as long when another process ends. A third of the session at most, so that a lost heartbeat does not cost the
 /// membership.
 const HEARTBEAT: Duration = Duration::from_millis(200);
-/// `max.poll.interval.ms`: a worker that does not look at its membership for so long is wedged, and leaves the group:
-/// more than a turn of records, each at its plugin's deadline, can take. A session at least, as librdkafka has it.
+/// `max.poll.interval.ms`: a worker that does not look at its membership for so long leaves the group: more than a turn can
+/// take, whose late calls end it after a few seconds. A session at least, as librdkafka has it.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// `reconnect.backoff.max.ms`: a broker that comes back is found within a second by all of our clients, which wait for each

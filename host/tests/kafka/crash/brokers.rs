@@ -1,7 +1,7 @@
 //! Brokers that are killed, started again and paused while an app works: it must go on by itself, or end and go on when it
 //! is started again, and leave no trace of it.
 
-use super::place::{Left, Place};
+use super::place::{Left, Place, WORKERS};
 use super::random::Random;
 use super::round::COMPARED_MIN;
 use crate::await_that;
@@ -19,6 +19,8 @@ const OF_THREE: usize = 30;
 /// The longest pause of the node, seconds, and after how long its controller takes it for dead: no pause is as long.
 const PAUSE_MAX_S: u64 = 12;
 const SESSION: Duration = Duration::from_secs(PAUSE_MAX_S + 3);
+/// The same where the node is only killed: an outage that is shorter than transactions may be open.
+const SOON: Duration = Duration::from_secs(3);
 /// What nodes do for the app.
 const ROLES: [&str; 3] = ["leader of an output", "transaction coordinator", "group coordinator"];
 /// What a broker of Kafka 4.3 says when it gives up the end of a transaction, which is torn apart then, whoever its client is
@@ -45,6 +47,8 @@ impl Trial {
     fn begin(broker: Broker, name: &str, seed: u64) -> Self {
         let place = Place::new(&broker.bootstrap(), &format!("{name}-{seed}"), seed);
         let host = start(&place);
+        // Who finds no broker at the start ends, as it should.
+        await_that("the host is there", || place.left().members == Some(WORKERS));
         Self { broker, place, host, faults: BTreeMap::new(), took: Vec::new(), restarts: 0, stands_still: false }
     }
 
@@ -94,8 +98,8 @@ impl Trial {
         let ended = !self.stands_still && self.place.end(self.place.start(&[])) == super::place::Ended::Done;
         let verdict = self.place.verify(1, &["--finished", "--any-order"], COMPARED_MIN);
         self.tell(verdict.compared);
-        let given_up = self.broker.logged(GIVEN_UP);
-        assert!(given_up.is_empty(), "INVALID: a broker gave up ends of transactions: {given_up:#?}");
+        let (given_up, failures) = (self.broker.logged(GIVEN_UP), &verdict.failures);
+        assert!(given_up.is_empty(), "INVALID: a broker gave up ends of transactions: {given_up:#?}, {failures:#?}");
         assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
         assert!(ended, "it does not end: {}", self.place.said(0));
         let at_work: usize = self.faults.values().map(|(_, at_work)| at_work).sum();
@@ -146,6 +150,19 @@ fn a_broker_that_is_killed_or_paused_leaves_no_trace() {
                 broker.resume(1);
             });
         }
+    }
+    trial.end(ALONE / 2);
+}
+
+/// Ends of transactions that are asked for again by the same producer, and come through: an outage shorter than a transaction.
+#[test]
+fn a_broker_that_comes_back_soon_leaves_no_trace() {
+    let mut trial = Trial::begin(Broker::beside_controller(SOON), "soon", super::seed());
+    for piece in 1..=ALONE {
+        trial.fault(piece, ALONE, "killed and started again", |broker, _| {
+            broker.kill_until_fenced();
+            broker.restart(1);
+        });
     }
     trial.end(ALONE / 2);
 }

@@ -199,7 +199,8 @@ impl Place {
         let mut rows = 0;
         for (store, partition) in STORES.iter().flat_map(|store| (0..PARTITIONS).map(move |number| (store, number))) {
             let mut store = KeyValueStore::open(&db, &self.app, store, partition).expect("a store");
-            rows += store.reset().expect("a store can be cleared");
+            rows += store.count().expect("a store can be read");
+            store.reset().expect("a store can be cleared");
         }
         rows
     }

@@ -7,6 +7,7 @@ use crate::await_that;
 use crate::broker::Broker;
 use rustix::process::Signal;
 use std::path::Path;
+use std::time::Duration;
 
 /// Where calls of a transaction do not return: with nothing sent of a commit, and with its end still to be asked for.
 const CALLS: &str = "kafka-before-offsets:3:hang,kafka-before-end:6:hang";
@@ -29,15 +30,23 @@ fn a_transaction_call_that_does_not_return_costs_a_client_and_nothing_else() {
 fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
     let seed = super::seed();
     let mut place = Place::new(&Broker::shared().bootstrap(), &format!("stuck-{seed}"), seed);
-    place.properties = "\"max.poll.interval.ms\" = 3000\n";
     let heir = place.start_in(1, &[], &[]);
     await_that("the heir is there", || {
         assert_eq!(place.said(1), "");
         place.left().members == Some(WORKERS)
     });
     let reached = place.path("reached");
-    let stuck = place.start_in(0, &[], &[("MILLSTREAM_KILL_AT", "sent:5:hang"), ("MILLSTREAM_KILL_LOG", &reached)]);
-    await_that("both are there", || place.left().members == Some(2 * WORKERS));
+    place.properties = "\"max.poll.interval.ms\" = 3000\n";
+    let hangs = [
+        ("MILLSTREAM_KILL_AT", "sent:2:hang"),
+        ("MILLSTREAM_KILL_LOG", &reached),
+        ("MILLSTREAM_STUCK_MS", "3000"),
+        ("RUST_LOG", "millstream::worker::membership=info"),
+    ];
+    let stuck = place.start_in(0, &[], &hangs);
+    place.properties = "";
+    let got = || u64::try_from(place.said(0).matches("got tasks from the group").count()).unwrap_or(0);
+    await_that("both workers have tasks", || got() >= WORKERS);
     place.fill(1, 1);
     await_that("a worker is stuck", || Path::new(&reached).exists());
     // Another worker of the process may get the tasks, and cannot have them while the stuck one holds them.
@@ -50,4 +59,22 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
     assert_eq!(place.end(place.start(&[])), Ended::Done);
     let verdict = place.verify(2, &["--finished", "--any-order"], COMPARED_MIN);
     assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
+}
+
+/// A process that nobody calls hears nothing of its group; it must be seen to live all the same.
+#[test]
+fn a_member_with_nothing_to_do_stays_one() {
+    let seed = super::seed();
+    let mut place = Place::new(&Broker::shared().bootstrap(), &format!("rests-{seed}"), seed);
+    place.properties = "\"max.poll.interval.ms\" = 2000\n";
+    place.fill(1, 8);
+    let host = place.start_in(0, &[], &[("RUST_LOG", "warn,millstream::worker::failures=error")]);
+    await_that("all is worked off", || place.left().text == 0);
+    let before = place.said(0);
+    // The time is the matter itself; nothing waits for anything here.
+    std::thread::sleep(Duration::from_secs(8));
+    let said = place.said(0);
+    signal(&host, Signal::TERM);
+    assert_eq!(place.end_in(0, host), Ended::Done);
+    assert_eq!(said.strip_prefix(&before), Some(""), "nothing was worth a warning");
 }
