@@ -6,7 +6,7 @@ use rdkafka::admin::{
 };
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -148,12 +148,18 @@ impl Client {
         await_that("a deleted topic is gone", || !self.topics().contains_key(name));
     }
 
-    /// Deletes the records of a partition before an offset.
+    /// Deletes the records of a partition before an offset. That its topic's policy allows it by now, its leader may hear a
+    /// little later.
     pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(before)).expect("an offset");
-        let done = pollster::block_on(self.admin.delete_records(&list, &AdminOptions::new()));
-        done.expect("the broker answers").elements().first().expect("one").error().expect("the records are deleted");
+        await_that("the records are deleted", || {
+            let done = pollster::block_on(self.admin.delete_records(&list, &AdminOptions::new()));
+            match done.expect("the broker answers").elements().first().expect("one").error() {
+                Err(KafkaError::OffsetFetch(RDKafkaErrorCode::PolicyViolation)) => false,
+                done => done.map(|()| true).expect("the records are deleted"),
+            }
+        });
     }
 
     /// Changes a setting of a topic; its others go back to what they are by default.

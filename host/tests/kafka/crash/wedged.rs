@@ -36,11 +36,11 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
         place.left().members == Some(WORKERS)
     });
     let reached = place.path("reached");
-    place.properties = "\"max.poll.interval.ms\" = 3000\n";
+    place.properties = "\"max.poll.interval.ms\" = 5000\n";
     let hangs = [
         ("MILLSTREAM_KILL_AT", "sent:2:hang"),
         ("MILLSTREAM_KILL_LOG", &reached),
-        ("MILLSTREAM_STUCK_MS", "3000"),
+        ("MILLSTREAM_STUCK_MS", "10000"),
         ("RUST_LOG", "millstream::worker::membership=info"),
     ];
     let stuck = place.start_in(0, &[], &hangs);
@@ -66,14 +66,15 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
 fn a_member_with_nothing_to_do_stays_one() {
     let seed = super::seed();
     let mut place = Place::new(&Broker::shared().bootstrap(), &format!("rests-{seed}"), seed);
-    place.properties = "\"max.poll.interval.ms\" = 2000\n";
+    place.properties = "\"max.poll.interval.ms\" = 4000\n";
     place.fill(1, 8);
-    let host = place.start_in(0, &[], &[("RUST_LOG", "warn,millstream::worker::failures=error")]);
+    let host = place.start_in(0, &[], &[("RUST_LOG", "millstream::transport::kafka::context=debug")]);
     await_that("all is worked off", || place.left().text == 0);
     // The time is the matter itself; nothing waits for anything here.
-    std::thread::sleep(Duration::from_secs(8));
+    std::thread::sleep(Duration::from_secs(10));
     let said = place.said(0);
     signal(&host, Signal::TERM);
     assert_eq!(place.end_in(0, host), Ended::Done);
-    assert!(!said.contains("lost its tasks"), "{said}");
+    // What librdkafka says of one that is not seen to live.
+    assert!(!said.contains("PollExceeded"), "{said}");
 }
