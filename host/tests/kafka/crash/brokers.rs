@@ -8,6 +8,7 @@ use crate::await_that;
 use crate::broker::Broker;
 use crate::client::Client;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,7 @@ impl Trial {
         let began = Instant::now();
         loop {
             if let Some(status) = host.try_wait().expect("a child can be looked at") {
+                assert_eq!(status.signal(), None, "the host crashed: {}", place.said(0));
                 println!("the host ended: {status}: {}", place.said(0));
                 (*host, *restarts) = (start(place), *restarts + 1);
             }
