@@ -49,11 +49,11 @@ impl Worker {
 
     /// What waits is committed before a narrow task's turn, which may take longer than a transaction may be open.
     pub(super) fn commit_before_narrow(&mut self, place: usize) -> Result<(), Stop> {
-        let number = self.state.tasks.get(place).map(|owned| owned.number);
-        match number.is_some_and(|number| self.state.narrow.contains_key(&number)) {
-            true => self.commit_first(),
-            false => Ok(()),
+        let task = self.state.tasks.get(place);
+        if task.is_some_and(|owned| self.state.narrow.contains_key(&owned.number)) {
+            self.commit_first()?;
         }
+        Ok(())
     }
 
     /// Takes back what is not committed, and has the task take fewer records at a time.
@@ -79,11 +79,13 @@ impl Worker {
             self.state.narrow.entry(*number).or_insert(Narrow { rows: whole, whole });
             return;
         }
-        let Some(narrow) = self.state.narrow.get(number).filter(|_| records > 0) else { return };
-        task.set_turn_rows_max(narrow.more().map_or(narrow.whole, |more| more.rows));
-        match narrow.more() {
-            Some(more) => drop(self.state.narrow.insert(*number, more)),
-            None => drop(self.state.narrow.remove(number)),
+        let Some(narrow) = self.state.narrow.get_mut(number).filter(|_| records > 0) else { return };
+        if let Some(more) = narrow.more() {
+            *narrow = more;
+            task.set_turn_rows_max(more.rows);
+        } else {
+            task.set_turn_rows_max(narrow.whole);
+            self.state.narrow.remove(number);
         }
     }
 }

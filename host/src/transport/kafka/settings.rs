@@ -5,6 +5,7 @@ use crate::transport::{Client, Property};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// `transaction.timeout.ms`: what a process that was killed leaves open is aborted after it. Kafka Streams' default under
@@ -96,8 +97,12 @@ impl Settings {
 
     /// How long a worker may be without a look at its membership: the user's `max.poll.interval.ms`, or the default.
     pub(super) fn poll_interval(&self) -> Duration {
-        let chosen = self.member("", "").get("max.poll.interval.ms").and_then(|interval| interval.parse().ok());
-        Duration::from_millis(chosen.unwrap_or_else(|| u64::from(self.poll_interval_ms())))
+        Duration::from_millis(self.chosen("max.poll.interval.ms").unwrap_or_else(|| self.poll_interval_ms().into()))
+    }
+
+    /// What the user chose a property to be, if it is a number.
+    fn chosen<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.properties.iter().find(|property| property.name == name)?.value.reveal().parse().ok()
     }
 
     /// A consumer that reads what it is told, and is no member of the group.
@@ -132,8 +137,7 @@ impl Settings {
 
     /// Bytes of a producer's batch at most, where its topics take that: the user's `batch.size`, or the default.
     pub(super) fn batch_bytes(&self) -> usize {
-        let chosen = self.properties.iter().find(|property| property.name == "batch.size");
-        chosen.and_then(|property| property.value.reveal().parse().ok()).unwrap_or(BATCH_BYTES)
+        self.chosen("batch.size").unwrap_or(BATCH_BYTES)
     }
 
     /// A producer whose batches have so many bytes at most; with an id, a transactional one.
