@@ -1,5 +1,6 @@
 //! Gathers what `millstream new` writes: the guest SDK, the crates that it needs, and the templates, all of which go into
-//! the binary so that a first app needs no network.
+//! the binary so that a first app needs no network. And has the linker put a function of ours in the place of one of
+//! librdkafka's.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -30,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", watched.display());
     }
     println!("cargo:rerun-if-changed=build.rs");
+    // See src/transport/kafka/ffi_leaders.rs.
+    println!("cargo:rustc-link-arg=-Wl,--wrap=rd_kafka_metadata_update_op");
     Ok(())
 }
 

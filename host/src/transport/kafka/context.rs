@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Statistics, TopicPartitionList};
+use rdkafka::{Offset, Statistics, TopicPartitionList};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -139,6 +139,11 @@ impl ConsumerContext for Context {
                 return;
             }
         };
+        if kind == Kind::Assigned {
+            // Nothing lies in a task's partition, so nobody is asked where to begin: an answer that is none would end the
+            // process (librdkafka's issue 4789, open).
+            let _ = partitions.set_all_offsets(Offset::Offset(0));
+        }
         if self.closing.load(Ordering::SeqCst) {
             let given_back = match kind {
                 Kind::Assigned => consumer.incremental_assign(partitions),

@@ -19,6 +19,7 @@ mod ffi;
 mod ffi_assignor;
 mod ffi_client;
 mod ffi_groups;
+mod ffi_leaders;
 mod ffi_log;
 mod ffi_queue;
 mod ffi_token;
