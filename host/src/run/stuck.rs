@@ -44,6 +44,7 @@ pub(super) fn await_workers(
             prepare();
             tracing::error!(worker, ?time, "a worker is stuck: the others end, after a last commit");
             await_others(ended, shared);
+            crate::killpoint::pass("stuck-told");
             return Err(RunError::Stuck { worker, for_s: time.as_secs() });
         }
     }

@@ -7,6 +7,7 @@ use crate::await_that;
 use crate::broker::Broker;
 use rustix::process::Signal;
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 /// Where calls of a transaction do not return: with nothing sent of a commit, and with its end still to be asked for.
@@ -36,15 +37,7 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
         place.left().members == Some(WORKERS)
     });
     let reached = place.path("reached");
-    place.properties = "\"max.poll.interval.ms\" = 5000\n";
-    let hangs = [
-        ("MILLSTREAM_KILL_AT", "sent:2:hang"),
-        ("MILLSTREAM_KILL_LOG", &reached),
-        ("MILLSTREAM_STUCK_MS", "10000"),
-        ("RUST_LOG", "millstream::worker::membership=info"),
-    ];
-    let stuck = place.start_in(0, &[], &hangs);
-    place.properties = "";
+    let stuck = start_stuck(&mut place, "sent:2:hang", &reached);
     let got = || u64::try_from(place.said(0).matches("got tasks from the group").count()).unwrap_or(0);
     await_that("both workers have tasks", || got() >= WORKERS);
     place.fill(1, 1);
@@ -59,6 +52,36 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
     assert_eq!(place.end(place.start(&[])), Ended::Done);
     let verdict = place.verify(2, &["--finished", "--any-order"], COMPARED_MIN);
     assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
+}
+
+#[test]
+fn a_process_that_cannot_end_for_a_stuck_worker_is_aborted() {
+    let seed = super::seed();
+    let mut place = Place::new(&Broker::shared().bootstrap(), &format!("abort-{seed}"), seed);
+    place.fill(1, 1);
+    let reached = place.path("reached");
+    let stuck = start_stuck(&mut place, "sent:2:hang,stuck-told:1:hang", &reached);
+    let ended = place.end_in(0, stuck);
+    let reached = std::fs::read_to_string(&reached).unwrap_or_default();
+    assert_eq!(reached, "sent\nstuck-told\n", "INVALID: both were to hang");
+    assert!(matches!(&ended, Ended::Otherwise(said) if said.starts_with("signal: 6 (SIGABRT)")), "{ended:?}");
+    assert_eq!(place.end(place.start(&[])), Ended::Done);
+    let verdict = place.verify(1, &["--finished"], COMPARED_MIN);
+    assert!(verdict.failures.is_empty(), "{:#?}", verdict.failures);
+}
+
+/// Starts a process that is soon taken for stuck where it hangs at these places; `reached` is told of them.
+fn start_stuck(place: &mut Place, places: &str, reached: &str) -> Child {
+    let environment = [
+        ("MILLSTREAM_KILL_AT", places),
+        ("MILLSTREAM_KILL_LOG", reached),
+        ("MILLSTREAM_STUCK_MS", "10000"),
+        ("RUST_LOG", "millstream::worker::membership=info"),
+    ];
+    place.properties = "\"max.poll.interval.ms\" = 5000\n";
+    let stuck = place.start_in(0, &[], &environment);
+    place.properties = "";
+    stuck
 }
 
 /// A process that nobody calls hears nothing of its group; it must be seen to live all the same.
