@@ -1,15 +1,11 @@
 //! The one RocksDB of a process.
 
-use super::{StoreError, Writes, lock};
+use super::{StoreError, Writes, format, lock};
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options};
 use rocksdb::{ErrorKind, ReadOptions, WriteBatch, WriteOptions};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Version of what lies in a data directory. Raised whenever a key or value changes its meaning.
-const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "FORMAT";
+use std::sync::{Arc, Mutex};
 
 /// Where data lies, by access shape. Window, session and versioned stores will get families of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +50,14 @@ impl Default for Settings {
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     rocks: rocksdb::DB,
     path: PathBuf,
     /// Held while a number is given.
-    numbers: Mutex<()>,
+    pub(super) numbers: Mutex<()>,
     _lock: File,
 }
 
@@ -78,7 +74,7 @@ impl Db {
     /// If it is in use, of another format, damaged, or cannot be written.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, StoreError> {
         let lock = lock::take(path)?;
-        check_format(path)?;
+        format::check(path)?;
         crate::killpoint::pass("format-checked");
         let cache = Cache::new_lru_cache(settings.block_cache_bytes);
         let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options(family, &cache)));
@@ -242,53 +238,6 @@ impl Db {
     fn failed(&self, error: rocksdb::Error) -> StoreError {
         failure(&self.inner.path, error)
     }
-
-    /// The number of a name, if it was given one.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn known_number(&self, name: &str) -> Result<Option<u32>, StoreError> {
-        let number = self.get(Family::Meta, &number_key(name))?.and_then(|bytes| bytes.first_chunk().copied());
-        Ok(number.map(u32::from_be_bytes))
-    }
-
-    /// Names that begin with `prefix` and have a number, in byte order.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn numbered(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let (from, mut names) = (number_key(prefix), Vec::new());
-        self.scan(Family::Meta, &from, false, |key, _| {
-            let name = key.strip_prefix(NUMBER).filter(|_| key.starts_with(&from));
-            names.extend(name.map(|name| String::from_utf8_lossy(name).into_owned()));
-            name.is_some()
-        })?;
-        Ok(names)
-    }
-
-    /// Lets a name go: if it comes again it gets another number, and nothing of the old one is taken for its own.
-    pub fn forget_number(writes: &mut Writes, name: &str) {
-        writes.delete(Family::Meta, number_key(name));
-    }
-
-    /// A number for a name, given once and kept.
-    ///
-    /// # Errors
-    /// If it cannot be read or written.
-    pub fn number(&self, name: &str) -> Result<u32, StoreError> {
-        let _giving = self.inner.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = self.known_number(name)? {
-            return Ok(number);
-        }
-        let last = self.get(Family::Meta, b"last-number")?.and_then(|bytes| bytes.first_chunk().copied());
-        let number = last.map_or(0, u32::from_be_bytes) + 1;
-        let mut writes = Writes::default();
-        writes.put(Family::Meta, number_key(name), number.to_be_bytes());
-        writes.put(Family::Meta, b"last-number", number.to_be_bytes());
-        self.apply(&writes, true)?;
-        crate::killpoint::pass("number-given");
-        Ok(number)
-    }
 }
 
 /// Share of a write buffer that its filter takes: ten bits a key for entries of some sixty bytes.
@@ -314,40 +263,6 @@ fn options(family: Family, cache: &Cache) -> Options {
     options
 }
 
-fn check_format(path: &Path) -> Result<(), StoreError> {
-    let file = path.join(FORMAT_FILE);
-    match std::fs::read_to_string(&file) {
-        Ok(found) if found.trim() == FORMAT.to_string() => Ok(()),
-        Ok(found) => {
-            Err(StoreError::Format { path: path.into(), found: format!("{:?}", found.trim()), expected: FORMAT })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.join("rocks").exists() => {
-            Err(StoreError::Format { path: path.into(), found: "nothing".into(), expected: FORMAT })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&file, format!("{FORMAT}\n")).map_err(|error| StoreError::opening(path, &error))
-        }
-        Err(error) => Err(StoreError::opening(path, &error)),
-    }
-}
-
-/// Refuses a directory without data, for those who only look and must not make one.
-///
-/// # Errors
-/// [`StoreError::Absent`].
-pub fn must_hold_data(path: &Path) -> Result<(), StoreError> {
-    // Where it cannot be told, opening says why.
-    let lacks = |name: &str| path.join(name).try_exists().is_ok_and(|there| !there);
-    if lacks(FORMAT_FILE) && lacks("rocks") { Err(StoreError::Absent { path: path.into() }) } else { Ok(()) }
-}
-
-/// Before a name in the meta family.
-const NUMBER: &[u8] = b"number/";
-
-fn number_key(name: &str) -> Vec<u8> {
-    [NUMBER, name.as_bytes()].concat()
-}
-
 /// What the system says when a disk or its limits refuse. Anything else that cannot be read is damage: a file that is
 /// missing, cut off or changed.
 const REFUSALS: [&str; 7] = [
@@ -370,5 +285,33 @@ fn failure(path: &Path, error: rocksdb::Error) -> StoreError {
         }
         ErrorKind::IOError if !refused => StoreError::Damaged { path: path.into(), reason },
         _ => StoreError::Io(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_and_another_format_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(directory.path(), Settings::default()).unwrap();
+        let second = Db::open(directory.path(), Settings::default()).expect_err("locked");
+        assert!(second.to_string().contains(&std::process::id().to_string()), "{second}");
+        drop(db);
+        std::fs::write(directory.path().join("FORMAT"), "99\n").unwrap();
+        let other = Db::open(directory.path(), Settings::default()).expect_err("another format");
+        assert!(matches!(other, StoreError::Format { .. }), "{other}");
+    }
+
+    #[test]
+    fn a_damaged_directory_is_refused_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Db::open(directory.path(), Settings::default()).unwrap());
+        let current = directory.path().join("rocks/CURRENT");
+        std::fs::write(&current, "MANIFEST-9").unwrap();
+        let error = Db::open(directory.path(), Settings::default()).expect_err("damaged");
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&current).unwrap(), "MANIFEST-9");
     }
 }

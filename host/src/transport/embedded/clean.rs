@@ -1,6 +1,7 @@
 //! What is let go of: by time, by size, and before an offset. A batch is what Kafka calls a segment: it goes whole.
 
-use super::{EmbeddedLog, last_place, place, start_key};
+use super::EmbeddedLog;
+use super::keys::{last_place, place, start_key};
 use crate::record::batch::{self, Summary};
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::store::{Family, Writes};

@@ -5,7 +5,8 @@
 //! part's end and rewrites what holds records that a later one replaced. The last batch is left alone: it says where the
 //! partition ends.
 
-use super::{EmbeddedLog, clean_key, last_place, place};
+use super::EmbeddedLog;
+use super::keys::{clean_key, last_place, place};
 use crate::record::batch::{self, Batch, Batches, Rewriter};
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::store::{Family, Writes};

@@ -1,6 +1,7 @@
 //! Deleting topics. A topic that is made again by the same name gets another number: nothing of the old one is found.
 
-use super::{EmbeddedLog, OFFSET, clean_key, last_place, place, spec, start_key, topic_number};
+use super::keys::{OFFSET, clean_key, last_place, place, start_key, topic_number};
+use super::{EmbeddedLog, spec};
 use crate::record::{Offset, Partition, Topic, TopicPartition};
 use crate::store::{Db, Family, StoreError, Writes};
 use crate::transport::{Admin, Member, Transaction, Transport, TransportError};

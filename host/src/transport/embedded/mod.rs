@@ -1,22 +1,19 @@
 //! The embedded log: topics in the same database as the stores, so that a transaction is one atomic write.
-//!
-//! Keys, all numbers big-endian: `topic/<name>` in the meta family holds a topic's spec; the log family holds record
-//! batches under topic number, partition and base offset; `offset/<group>/<topic>/<partition>` holds what a group has
-//! read, `start/<topic>/<partition>` where a partition begins after records were deleted, `clean/<topic>/<partition>` how
-//! far it was compacted.
 
 mod clean;
+mod commit;
 mod compact;
 mod delete;
+mod keys;
 mod spec;
 
 pub use clean::Cleaned;
 
-use super::{Checkpoint, Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
-use crate::fault;
+use super::{Fetch, Fetched, TopicSpec, Transaction, Transport, TransportError};
 use crate::record::batch::{self, Batches};
 use crate::record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use crate::store::{Db, Family, StoreError, Writes};
+use keys::{last_place, offset_key, place, start_key, topic_number};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,13 +115,6 @@ impl EmbeddedLog {
 
     fn start(&self, partition: &TopicPartition) -> Offset {
         self.state().starts.get(partition).copied().unwrap_or(Offset::new(0))
-    }
-
-    /// Writes a part of a commit on its own: a mistake on purpose.
-    fn tear(&self, part: &Writes) -> Result<(), TransportError> {
-        self.db.apply(part, self.sync)?;
-        crate::killpoint::pass("torn");
-        Ok(())
     }
 
     /// Keeps a topic's spec.
@@ -268,62 +258,7 @@ impl Transport for EmbeddedLog {
     }
 
     fn commit(&mut self, group: &str, transaction: &Transaction) -> Result<(), TransportError> {
-        crate::killpoint::pass("embedded-commit-begin");
-        let mut writes = Writes::default();
-        let mut state = self.state();
-        let numbers = transaction.outputs.iter().map(|(partition, _)| state.number(partition));
-        let numbers: Vec<u32> = numbers.collect::<Result<_, _>>()?;
-        let mut ends: HashMap<&TopicPartition, Offset> = HashMap::new();
-        let mut grown: Vec<(&TopicPartition, u64)> = Vec::new();
-        let outputs = transaction.outputs.iter().zip(numbers);
-        let again = fault::is("outputs-twice-on-restart") && state.appends == 0;
-        let outputs: Vec<_> = outputs.clone().chain(outputs.take(if again { usize::MAX } else { 0 })).collect();
-        for ((partition, bytes), number) in outputs {
-            let known = state.ends.get(partition).copied().unwrap_or(Offset::new(0));
-            let base = *ends.entry(partition).or_insert(known);
-            let no_batch = || TransportError::Corrupt("an output is no batch".into());
-            let summary = batch::summary(bytes).ok_or_else(no_batch)?;
-            let last = base.get() + (summary.last.get() - summary.base.get());
-            ends.insert(partition, Offset::new(last).next());
-            if state.sizes.contains_key(partition) {
-                grown.push((partition, bytes.len() as u64));
-            }
-            // A batch begins with its base offset, which is known only now.
-            let base_offset = base.get().to_be_bytes();
-            let rest = bytes.get(base_offset.len()..).ok_or_else(no_batch)?;
-            writes.put_parts(Family::Log, &[&place(number, partition, base)], &[&base_offset, rest]);
-        }
-        if fault::is("state-before-commit") {
-            self.tear(&transaction.state)?;
-        }
-        if fault::is("outputs-before-offsets") {
-            self.tear(&std::mem::take(&mut writes))?;
-        }
-        for (partition, offset) in &transaction.offsets {
-            writes.put(Family::Meta, offset_key(group, partition), offset.get().to_be_bytes());
-        }
-        for Checkpoint { changelog, key, at, .. } in &transaction.checkpoints {
-            let end = at.or_else(|| ends.get(changelog).or_else(|| state.ends.get(changelog)).copied());
-            writes.put(Family::Meta, key.clone(), end.unwrap_or(Offset::new(0)).get().to_be_bytes());
-        }
-        writes.append(&transaction.state);
-        crate::killpoint::pass("embedded-before-write");
-        self.db.apply(&writes, self.sync)?;
-        crate::killpoint::pass("embedded-after-write");
-        for (partition, bytes) in grown {
-            if let Some(size) = state.sizes.get_mut(partition) {
-                *size += bytes;
-            }
-        }
-        let ends: Vec<_> = ends.into_iter().map(|(partition, end)| (partition.clone(), end)).collect();
-        if !ends.is_empty() {
-            state.ends.extend(ends);
-            state.appends += 1;
-            self.shared.appended.notify_all();
-        }
-        drop(state);
-        crate::killpoint::pass("embedded-ends-known");
-        Ok(())
+        self.write(group, transaction)
     }
 
     fn delete_records(&mut self, before: &[(TopicPartition, Offset)]) -> Result<(), TransportError> {
@@ -339,41 +274,6 @@ impl Transport for EmbeddedLog {
         }
         Ok(())
     }
-}
-
-/// Where a batch lies: topic number, partition, base offset.
-fn place(number: u32, partition: &TopicPartition, offset: Offset) -> [u8; 16] {
-    let mut key = [0; 16];
-    key[..4].copy_from_slice(&number.to_be_bytes());
-    key[4..8].copy_from_slice(&partition.partition.get().to_be_bytes());
-    key[8..].copy_from_slice(&offset.get().to_be_bytes());
-    key
-}
-
-/// After all batches of a partition.
-fn last_place(number: u32, partition: &TopicPartition) -> [u8; 16] {
-    place(number, partition, Offset::new(i64::MAX))
-}
-
-fn start_key(partition: &TopicPartition) -> Vec<u8> {
-    format!("start/{}/{}", partition.topic, partition.partition).into_bytes()
-}
-
-fn clean_key(partition: &TopicPartition) -> Vec<u8> {
-    format!("clean/{}/{}", partition.topic, partition.partition).into_bytes()
-}
-
-/// Before a group, a topic and a partition in the meta family.
-const OFFSET: &[u8] = b"offset/";
-
-fn offset_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
-    let key = format!("{group}/{}/{}", partition.topic, partition.partition);
-    [OFFSET, key.as_bytes()].concat()
-}
-
-/// What a topic's number is given for.
-fn topic_number(name: &Topic) -> String {
-    format!("topic/{name}")
 }
 
 #[cfg(test)]
