@@ -1,6 +1,6 @@
 """Reads the raw entries of a data directory, as the crash test exports them: `family key value`, each with its length.
 
-What the keys mean is told in the host's sources: host/src/transport/embedded/mod.rs and host/src/store/.
+What the keys mean is told in the host's sources: host/src/transport/embedded/keys.rs and host/src/store/.
 """
 
 import struct

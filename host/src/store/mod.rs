@@ -5,14 +5,11 @@
 //! each changed key once, in key order, to the changelog and to the [`Writes`] of the commit.
 
 mod db;
-mod format;
 mod key_value;
 mod lock;
-mod number;
 mod writes;
 
-pub use db::{Db, Family, Settings};
-pub use format::must_hold_data;
+pub use db::{Db, Family, Settings, must_hold_data};
 pub use key_value::{Changelog, Entry, KeyValueStore, Keys, Local, Pending, Slot};
 pub use lock::stamp as lock_stamp;
 pub use writes::Writes;

@@ -9,7 +9,7 @@ use crate::store::{Family, Writes};
 use crate::transport::{Checkpoint, Transaction, TransportError};
 use std::collections::HashMap;
 
-/// What a commit appends.
+/// What a commit writes, and what comes of it.
 #[derive(Default)]
 struct Appended<'a> {
     writes: Writes,
@@ -43,7 +43,7 @@ impl EmbeddedLog {
         crate::killpoint::pass("embedded-before-write");
         self.db.apply(&appended.writes, self.sync)?;
         crate::killpoint::pass("embedded-after-write");
-        if state.learn(appended) {
+        if state.learn(appended.ends, appended.grown) {
             self.shared.appended.notify_all();
         }
         drop(state);
@@ -95,14 +95,14 @@ impl<'a> Appended<'a> {
 
 impl State {
     /// Takes over what was written; says whether anything was appended.
-    fn learn(&mut self, appended: Appended<'_>) -> bool {
-        for (partition, bytes) in appended.grown {
+    fn learn(&mut self, ends: HashMap<&TopicPartition, Offset>, grown: Vec<(&TopicPartition, u64)>) -> bool {
+        for (partition, bytes) in grown {
             if let Some(size) = self.sizes.get_mut(partition) {
                 *size += bytes;
             }
         }
-        let has_appended = !appended.ends.is_empty();
-        self.ends.extend(appended.ends.into_iter().map(|(partition, end)| (partition.clone(), end)));
+        let has_appended = !ends.is_empty();
+        self.ends.extend(ends.into_iter().map(|(partition, end)| (partition.clone(), end)));
         self.appends += u64::from(has_appended);
         has_appended
     }

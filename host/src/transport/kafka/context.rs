@@ -140,8 +140,8 @@ impl ConsumerContext for Context {
             }
         };
         if kind == Kind::Assigned {
-            // Nothing lies in a task's partition, so nobody is asked where to begin: an answer that is none would end the
-            // process (librdkafka's issue 4789, open).
+            // What lies in a task's partition no member reads, so nobody is asked where to begin: an answer that is none would
+            // end the process (librdkafka's issue 4789, open).
             let _ = partitions.set_all_offsets(Offset::Offset(0));
         }
         if self.closing.load(Ordering::SeqCst) {

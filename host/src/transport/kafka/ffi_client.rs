@@ -4,6 +4,7 @@
 
 use super::context::Context;
 use super::ending;
+use super::ffi_leaders;
 use super::ffi_token::Tokens;
 use crate::transport::TransportError;
 use rdkafka::ClientConfig;
@@ -198,6 +199,7 @@ impl<C: Native + FromClientConfigAndContext<Context> + Send + 'static> Kept<C> {
         living: &Arc<Living>,
         tokens: Option<&Arc<Tokens>>,
     ) -> Result<Self, TransportError> {
+        debug_assert!(ffi_leaders::is_in_place(), "linked without what host/build.rs asks for");
         let client: C = config.create_with_context(Context::default()).map_err(|error| super::refused(&error))?;
         let handle = || Handle(client.native());
         living.entries().push(Entry { client: handle(), brokers: Brokers::default(), producer: client.producer() });

@@ -22,6 +22,17 @@ extern "C" fn __wrap_rd_kafka_metadata_update_op(_: *mut c::rd_kafka_t, _: *mut 
     HANDLED
 }
 
+unsafe extern "C" {
+    fn rd_kafka_metadata_update_op(rk: *mut c::rd_kafka_t, told: *mut c_void) -> c_int;
+}
+
+/// Whether this program was linked so.
+pub(super) fn is_in_place() -> bool {
+    let original: unsafe extern "C" fn(_, _) -> _ = rd_kafka_metadata_update_op;
+    let ours: unsafe extern "C" fn(_, _) -> _ = __wrap_rd_kafka_metadata_update_op;
+    std::ptr::fn_addr_eq(original, ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,12 +47,9 @@ mod tests {
 
     const TOPIC: &CStr = c"topic";
 
-    unsafe extern "C" {
-        fn rd_kafka_metadata_update_op(rk: *mut c::rd_kafka_t, told: *mut c_void) -> c_int;
-    }
-
     #[test]
     fn librdkafkas_own_function_is_not_called() {
+        assert!(is_in_place());
         // SAFETY: ours uses neither of its arguments. The original would read from them, and end the process.
         assert_eq!(unsafe { rd_kafka_metadata_update_op(ptr::null_mut(), ptr::null_mut()) }, HANDLED);
     }

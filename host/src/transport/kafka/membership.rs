@@ -1,5 +1,5 @@
-//! A worker's membership in the app's group, by the task topic: one empty partition for each task. Who is assigned the
-//! partition works on the task; what the task reads is assigned by hand.
+//! A worker's membership in the app's group, by the task topic: one partition for each task. Who is assigned the partition
+//! works on the task; what the task reads is assigned by hand.
 
 use super::LocalState;
 use super::context::{Kind, Rebalanced};
@@ -145,7 +145,7 @@ impl Membership {
         match change.kind {
             Kind::Assigned => {
                 self.consumer.incremental_assign(&change.partitions).map_err(failed)?;
-                // Nothing lies in them, and nobody needs to ask.
+                // A member does not read what lies in them: the processes' outlines.
                 if change.partitions.count() > 0 {
                     self.consumer.pause(&change.partitions).map_err(failed)?;
                 }

@@ -24,6 +24,9 @@ const READ_QUEUE_RECORDS: u32 = 50_000;
 /// `fetch.wait.max.ms`: how long a broker may wait for records; so long it takes at most until a partition that was just
 /// assigned is read, too.
 const FETCH_WAIT_MS: u32 = 50;
+/// `fetch.error.backoff.ms`: pause of a partition whose leader is another by now, until that is asked for again. Java's
+/// clients wait as long (`retry.backoff.ms`).
+const FETCH_ERROR_BACKOFF_MS: u32 = 100;
 /// `fetch.queue.backoff.ms`: pause of a partition whose queue is full.
 const FETCH_BACKOFF_MS: u32 = 5;
 /// `heartbeat.interval.ms`: by a heartbeat's answer a member learns that tasks have become free, so work stands still for
@@ -114,6 +117,7 @@ impl Settings {
             ("queued.min.messages", READ_QUEUE_RECORDS),
             ("fetch.wait.max.ms", FETCH_WAIT_MS),
             ("fetch.queue.backoff.ms", FETCH_BACKOFF_MS),
+            ("fetch.error.backoff.ms", FETCH_ERROR_BACKOFF_MS),
             ("max.poll.interval.ms", self.poll_interval_ms()),
         ];
         let mut config = self.client(name, Client::Consumer, &defaults);

@@ -42,6 +42,7 @@ fn trial(seed: u64, fault: Option<&str>) -> Option<Verdict> {
     await_that("one stops", || place.is_stopped(&zombie));
     let stopped = Instant::now();
     await_that("the other one has all of it, and works it off", || place.left().text == 0);
+    await_that("the zombie is no member", || place.left().members == Some(WORKERS));
     println!("stopped for {:?}", stopped.elapsed());
     if stopped.elapsed() > OPEN_MAX {
         for host in [&mut zombie, &mut heir] {

@@ -1,6 +1,11 @@
 //! The one RocksDB of a process.
 
-use super::{StoreError, Writes, format, lock};
+mod format;
+mod number;
+
+pub use format::must_hold_data;
+
+use super::{StoreError, Writes, lock};
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options};
 use rocksdb::{ErrorKind, ReadOptions, WriteBatch, WriteOptions};
 use std::fs::File;
@@ -50,14 +55,14 @@ impl Default for Settings {
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    pub(super) inner: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
-pub(super) struct Inner {
+struct Inner {
     rocks: rocksdb::DB,
     path: PathBuf,
     /// Held while a number is given.
-    pub(super) numbers: Mutex<()>,
+    numbers: Mutex<()>,
     _lock: File,
 }
 

@@ -1,6 +1,6 @@
 //! Of which format a data directory is.
 
-use super::StoreError;
+use crate::store::StoreError;
 use std::path::Path;
 
 /// Version of what lies in a data directory. Raised whenever a key or value changes its meaning.

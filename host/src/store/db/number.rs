@@ -1,6 +1,7 @@
 //! Numbers for names, given once and kept: keys begin with them.
 
-use super::{Db, Family, StoreError, Writes};
+use super::{Db, Family};
+use crate::store::{StoreError, Writes};
 use std::sync::PoisonError;
 
 /// Before a name in the meta family.
