@@ -42,8 +42,8 @@ impl Cluster {
     fn checked(&self, brokers: &str) -> Result<String, Error> {
         // It is not shown: who writes user:password@host elsewhere may do so here.
         let wrong = || {
-            let remedy = "write HOST:PORT, or several between commas, such as localhost:9092; users and passwords belong into the file of --config";
-            Error::usage("MS-C001", "what --kafka or MILLSTREAM_KAFKA says names no brokers", remedy)
+            let remedy = "write HOST:PORT with a port from 1 to 65535, or several between commas, such as localhost:9092; users and passwords belong into the file of --config";
+            Error::usage("MS-C001", "what --kafka or MILLSTREAM_KAFKA says is no HOST:PORT", remedy)
         };
         is_bootstrap(brokers).then(|| brokers.to_owned()).ok_or_else(wrong)
     }

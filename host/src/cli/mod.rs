@@ -67,6 +67,7 @@ enum Command {
     New(new::New),
     Build(build::Build),
     /// Check a manifest and its plugins without running anything.
+    #[command(after_help = "Example:\n  millstream check -p orders/millstream.toml")]
     Check(Manifest),
     Test(trial::Test),
     Run(run::Run),
@@ -146,5 +147,24 @@ fn nearest(name: &str, names: &[String]) -> String {
     match near {
         Some((distance, known)) if distance <= 2.max(name.len() / 3) => format!("did you mean {known:?}?"),
         _ => format!("there is {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands below which there are no others, and whose help has no example.
+    fn without_example(command: &clap::Command) -> Vec<String> {
+        if command.has_subcommands() {
+            return command.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(without_example).collect();
+        }
+        let has = command.get_after_help().is_some_and(|help| help.to_string().contains("Example"));
+        (!has).then(|| command.get_name().to_owned()).into_iter().collect()
+    }
+
+    #[test]
+    fn the_help_of_each_command_has_an_example() {
+        assert_eq!(without_example(&Cli::command()), Vec::<String>::new());
     }
 }

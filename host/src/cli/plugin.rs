@@ -28,6 +28,7 @@ impl Compile {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show what a component holds.
+    #[command(after_help = "Example:\n  millstream plugin inspect words.wasm --json | jq .operators")]
     Inspect {
         /// The component.
         file: PathBuf,

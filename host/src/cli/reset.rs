@@ -86,8 +86,12 @@ impl Reset {
         let reset = parts.survey(to, log, db)?;
         print(&told(&reset));
         if reset == AppReset::default() {
-            let what = format!("nothing is known of app {:?} in {data:?}", parts.app);
-            return Err(Error::failed("MS-C018", what, "name another app, or another directory with --data-dir"));
+            let (place, other) = match self.cluster.kafka()? {
+                Some((settings, _)) => (format!("on {} and in {data:?}", settings.bootstrap), "cluster with --kafka"),
+                None => (format!("in {data:?}"), "directory with --data-dir"),
+            };
+            let what = format!("nothing is known of app {:?} {place}", parts.app);
+            return Err(Error::failed("MS-C018", what, format!("name another app, or another {other}")));
         }
         if self.yes {
             parts.carry_out(&reset, log, db)?;

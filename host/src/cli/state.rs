@@ -45,6 +45,7 @@ pub(super) enum State {
     /// Delete the local rows of a store, to have it built anew from its changelog at the next run.
     ///
     /// Rows of another op or of another layout of states (MS-R010) go from the changelog too.
+    #[command(after_help = "Example:\n  millstream state reset CountStore --yes && millstream run")]
     Reset {
         #[command(flatten)]
         manifest: Manifest,

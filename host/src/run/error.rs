@@ -137,13 +137,16 @@ pub enum RunError {
         /// What this topology does with them.
         now: String,
     },
-    /// The app's state came from a cluster's topics, and the run is on the embedded log.
+    /// The app's state came from a cluster's topics, and the run is on the embedded log, or the other way round.
     #[error(
-        "MS-R016: the state of app {app} in this data directory is of a run on a Kafka cluster, and would be taken for that of the embedded log; say --kafka, take another --data-dir, or give the state up with millstream reset"
+        "MS-R016: the state of app {app} in this data directory is of a run on {}, take another --data-dir, or give the state up with millstream reset",
+        if *.cluster { "a Kafka cluster, and would be taken for that of the embedded log; say --kafka" } else { "the embedded log, and a run on a cluster would throw it away; say nothing of Kafka" }
     )]
     Carrier {
         /// The app.
         app: String,
+        /// Whether it is a cluster's.
+        cluster: bool,
     },
     /// A topic got partitions while the app ran.
     #[error("MS-R015: topic {topic} has {} and had {was} when this run began; {remedy}", partitions(*.now))]

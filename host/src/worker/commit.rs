@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How long a worker waits before it tries again what was refused.
 const RETRY: Growth = Growth { min: Duration::from_millis(200), max: Duration::from_secs(5) };
+/// Time between two lines about a transaction that cannot be made again and again.
+const TOLD: Growth = Growth { min: Duration::from_secs(1), max: Duration::from_secs(10) };
 /// How often it looks meanwhile whether it is to stop.
 const LOOK: Duration = Duration::from_millis(20);
 /// Pause after a transaction that was aborted: what comes next should not be aborted for the same reason at once, and the
@@ -40,6 +42,7 @@ impl Worker {
         self.state.open = Transaction::default();
         self.state.uncommitted = false;
         self.state.aborted.end();
+        self.state.refused.end();
         for Owned { task, .. } in &mut self.state.tasks {
             task.committed();
             crate::killpoint::pass("one-knows-of-commit");
@@ -86,7 +89,12 @@ impl Worker {
                 Ok(None)
             }
             Err(Stop::Transport(TransportError::Retry(why))) if !self.shared.ending() => {
-                tracing::warn!(worker = self.number, again_in = ?RETRY.min, "what was not committed is processed again: {why}");
+                if self.state.refused.lasts() {
+                    tracing::debug!(worker = self.number, "what was not committed is processed again: {why}");
+                } else {
+                    self.state.refused.grow(TOLD);
+                    tracing::warn!(worker = self.number, "what was not committed is processed again: {why}");
+                }
                 self.give_up();
                 std::thread::sleep(RETRY.min);
                 Ok(None)

@@ -94,7 +94,7 @@ impl Worker {
                 tracing::warn!(
                     worker = self.number,
                     tasks = tasks.len(),
-                    "lost its tasks: it did not hear of the group for its session, or the group of it, or it was away for max.poll.interval.ms"
+                    "lost its tasks: the group took it for dead, as it heard nothing of it for its session (or max.poll.interval.ms)"
                 );
                 self.give_up();
                 self.close(&tasks);

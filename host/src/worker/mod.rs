@@ -131,6 +131,8 @@ pub struct State {
     uncommitted: bool,
     /// The rest after a transaction that was aborted; it grows until one is committed.
     aborted: Pause,
+    /// For how long nothing is told of one that could not be made; it grows, too.
+    refused: Pause,
     /// How often topics had got partitions when its tasks last heard of it.
     grown: u64,
     /// The tasks that take few records at a time for a while, by their numbers.

@@ -1,4 +1,4 @@
-//! State of a run on a cluster is not taken for that of the embedded log.
+//! State of a run on a cluster is not taken for that of the embedded log, nor thrown away for it.
 
 use crate::broker::Broker;
 use crate::client::Client;
@@ -21,4 +21,21 @@ fn a_run_without_the_cluster_is_refused_over_state_of_a_run_with_it() {
     assert_eq!(reset.code, Some(0), "{}", reset.err);
     let went = without();
     assert_eq!(went.code, Some(0), "{}", went.err);
+}
+
+#[test]
+fn a_run_on_a_cluster_is_refused_over_state_of_a_run_without_it() {
+    let bootstrap = Broker::shared().bootstrap();
+    Client::to(&bootstrap).create("carried-back.in", 1, &[]);
+    let app = words::at(&words::counting("carried-back", true, "store = \"counts\"\n"));
+    std::fs::write(app.path().join("lines"), "one two\n").expect("a file");
+    let here = |arguments: &[&str]| finish(millstream(app.path(), arguments), "");
+    let without = || here(&["run", "--until-end", "--input", "lines=lines"]);
+    assert_eq!(without().code, Some(0));
+    Host::until_end(app.path(), &bootstrap).says(&["error[MS-R016]", "throw it away", "help: "]);
+    let kept = here(&["state", "get", "counts", "one two"]);
+    assert_eq!(kept.code, Some(0), "{}", kept.err);
+    assert_eq!(without().code, Some(0), "it goes on where it was");
+    assert_eq!(here(&["reset", "carried-back", "--yes"]).code, Some(0));
+    assert_eq!(Host::until_end(app.path(), &bootstrap).code, Some(0));
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use std::path::Path;
 
 /// What the names of Kafka's own topics begin with.
-const INTERNAL: &str = "__";
+pub(super) const INTERNAL: &str = "__";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

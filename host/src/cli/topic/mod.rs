@@ -90,7 +90,8 @@ fn existing(log: &mut dyn Transport, name: &str) -> Result<TopicSpec, Error> {
     if let Some(spec) = log.topic(&Topic::new(name))? {
         return Ok(spec);
     }
-    let names: Vec<String> = log.topics()?.iter().map(|spec| spec.name.to_string()).collect();
+    let names = log.topics()?.into_iter().map(|spec| spec.name.to_string());
+    let names: Vec<String> = names.filter(|name| !name.starts_with(manage::INTERNAL)).collect();
     let near = super::nearest(name, &names);
     let remedy = if names.is_empty() {
         "no topic is there; is it the right place (--data-dir or --kafka)?".into()

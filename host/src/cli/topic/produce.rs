@@ -10,6 +10,7 @@ use crate::run::RunError;
 use crate::task::Topics;
 use crate::transport::TransportError;
 use clap::Args;
+use std::io::IsTerminal;
 use std::path::Path;
 
 /// Append lines to a topic, as kcat -P does.
@@ -89,11 +90,15 @@ impl Produce {
             timestamp: self.timestamp,
             empty_is_null: self.null,
         };
-        feed(log, &topic, partitions, source, &shape).map(drop).map_err(|error| match error {
+        let appended = feed(log, &topic, partitions, source, &shape).map_err(|error| match error {
             Error::Run(RunError::Transport(TransportError::InDoubt(why))) => {
                 Error::failed("MS-C020", why, "mend it, and append what is missing: other lines may have been appended")
             }
             other => other,
-        })
+        })?;
+        if std::io::stderr().is_terminal() {
+            eprintln!("appended {appended} records to {topic}");
+        }
+        Ok(())
     }
 }

@@ -77,6 +77,11 @@ impl Context {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Has nothing said of brokers for a while: clients that end lose them.
+    pub(super) fn hush() {
+        *COMPLAINED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     /// Whether it is time for another line.
     fn may_complain() -> bool {
         let mut last = COMPLAINED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +114,7 @@ impl ClientContext for Context {
             }
         }
         if !quiet && Self::may_complain() {
-            tracing::warn!("kafka: {}: {reason}", what(&error));
+            tracing::warn!("kafka: {}", what(&error, reason));
         } else {
             tracing::debug!("kafka: {error}: {reason}");
         }
@@ -118,12 +123,13 @@ impl ClientContext for Context {
     fn stats(&self, _: Statistics) {}
 }
 
-/// What happened, in words where librdkafka has a name for it.
-fn what(error: &KafkaError) -> String {
+/// What happened, in words where librdkafka has a name for it. It counts an address that it was given and the broker behind it
+/// as two, so how many it takes for lost says nothing.
+fn what(error: &KafkaError, reason: &str) -> String {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::AllBrokersDown) => "no broker can be reached".into(),
-        Some(RDKafkaErrorCode::BrokerTransportFailure) => "a broker cannot be reached".into(),
-        _ => error.to_string(),
+        Some(RDKafkaErrorCode::BrokerTransportFailure) => format!("a broker cannot be reached: {reason}"),
+        _ => format!("{error}: {reason}"),
     }
 }
 

@@ -89,7 +89,7 @@ impl Inquirer {
             other.silent.store(true, Ordering::Relaxed);
             return answer;
         }
-        tracing::warn!("kafka: a client is not answered any more, and another one is: it takes its place");
+        tracing::info!("kafka: a connection that is not answered any more is made anew");
         self.replace(&client, other);
         second
     }

@@ -2,6 +2,7 @@
 //! topics in `topics.rs`.
 
 use super::clients::Clients;
+use super::context::Context;
 use super::ffi::AdminClient;
 use super::ffi_client::EVENTS;
 use super::ffi_groups::GroupMember;
@@ -48,6 +49,13 @@ pub(super) struct Link {
     slots: Slots,
     /// Number of commits of this process.
     pub(super) commits: AtomicU64,
+}
+
+/// The last of a process's clients go with it.
+impl Drop for Link {
+    fn drop(&mut self) {
+        Context::hush();
+    }
 }
 
 impl Link {

@@ -210,6 +210,9 @@ fn told(work: &Work) -> Told {
     })
 }
 
+/// What librdkafka says of a broker that names no mechanism by which it lets anybody in.
+const NO_MECHANISM: &str = "supported mechanisms:  (";
+
 /// Why no broker answers, as far as the client was told.
 fn unreached(bootstrap: &str, error: &TransportError, trouble: Option<(RDKafkaErrorCode, String)>) -> TransportError {
     let (code, why) = match trouble {
@@ -217,6 +220,9 @@ fn unreached(bootstrap: &str, error: &TransportError, trouble: Option<(RDKafkaEr
         None => (None, error.to_string()),
     };
     let (name, how, remedy) = match code {
+        Some(RDKafkaErrorCode::Authentication) if why.contains(NO_MECHANISM) => {
+            ("MS-T026", "lets us in", "this port takes no passwords: name another, or leave [transport.kafka.sasl] out")
+        }
         Some(RDKafkaErrorCode::Authentication) => {
             ("MS-T026", "lets us in", "check mechanism, username and password, or the token")
         }

@@ -34,10 +34,11 @@ fn trial(seed: u64, fault: Option<&str>) -> Option<Verdict> {
     let place = Place::new(&Broker::shared().bootstrap(), &app, seed);
     let mut heir = place.start_in(1, &[], &[]);
     await_that("the heir is there", || place.left().members == Some(WORKERS));
-    let mut environment = vec![("MILLSTREAM_KILL_AT", PLACE)];
+    let mut environment = vec![("MILLSTREAM_KILL_AT", PLACE), ("RUST_LOG", "millstream::worker::membership=info")];
     environment.extend(fault.map(|fault| ("MILLSTREAM_FAULT", fault)));
     let mut zombie = place.start_in(0, &[], &environment);
-    await_that("both are there", || place.left().members == Some(2 * WORKERS));
+    let got = || u64::try_from(place.said(0).matches("got tasks from the group").count()).unwrap_or(0);
+    await_that("both have tasks", || got() >= WORKERS);
     place.fill(1, PARTS);
     await_that("one stops", || place.is_stopped(&zombie));
     let stopped = Instant::now();
