@@ -4,7 +4,7 @@ use super::Manifest;
 use super::cluster::Cluster;
 use super::out::{Error, colours, print, table};
 use crate::record::{Offset, Topic, TopicPartition, time};
-use crate::run::{App, AppParts, AppReset, Host, ResetTo, open};
+use crate::run::{App, AppParts, AppReset, Host, ResetTo, RunError, holds_embedded_state, open};
 use crate::store::{Db, must_hold_data};
 use crate::topology::duration;
 use crate::transport::Admin;
@@ -74,7 +74,7 @@ impl Reset {
         let outlined = if self.app.is_none() { Some(outline(&self.manifest)?) } else { None };
         let name = outlined.as_ref().map(|app| app.manifest.app.clone()).or_else(|| self.app.clone());
         let name = name.unwrap_or_default();
-        let (db, mut log) = self.open(data, &name)?;
+        let Place { db, mut log, told: place } = self.open(data, &name)?;
         let (log, db) = (log.as_mut(), db.as_ref());
         let mut parts = match &outlined {
             Some(app) => AppParts::of(app),
@@ -86,12 +86,12 @@ impl Reset {
         let reset = parts.survey(to, log, db)?;
         print(&told(&reset));
         if reset == AppReset::default() {
-            let (place, other) = match self.cluster.kafka()? {
-                Some((settings, _)) => (format!("on {} and in {data:?}", settings.bootstrap), "cluster with --kafka"),
-                None => (format!("in {data:?}"), "directory with --data-dir"),
-            };
             let what = format!("nothing is known of app {:?} {place}", parts.app);
-            return Err(Error::failed("MS-C018", what, format!("name another app, or another {other}")));
+            return Err(Error::failed(
+                "MS-C018",
+                what,
+                "name another app, or another place with --data-dir or --kafka",
+            ));
         }
         if self.yes {
             parts.carry_out(&reset, log, db)?;
@@ -103,18 +103,33 @@ impl Reset {
     }
 }
 
+/// Where an app is reset.
+struct Place {
+    /// The data directory; on a cluster it may be missing.
+    db: Option<Db>,
+    log: Box<dyn Admin>,
+    /// Where both are, in words.
+    told: String,
+}
+
 impl Reset {
-    /// The data directory, which may be missing where the topics are on a cluster, and the topics.
-    fn open(&self, data: &Path, app: &str) -> Result<(Option<Db>, Box<dyn Admin>), Error> {
+    fn open(&self, data: &Path, app: &str) -> Result<Place, Error> {
         match self.cluster.kafka()? {
             None => {
                 must_hold_data(data)?;
                 let (db, log) = open(data, true)?;
-                Ok((Some(db), Box::new(log)))
+                Ok(Place { db: Some(db), log: Box::new(log), told: format!("in {data:?}") })
             }
             Some((settings, _)) => {
                 let db = must_hold_data(data).is_ok().then(|| open(data, true)).transpose()?.map(|(db, _)| db);
-                Ok((db, Host::cluster(settings, app)?))
+                // The embedded log goes on where that state is.
+                let other =
+                    db.as_ref().map_or(Ok(false), |db| holds_embedded_state(db, app)).map_err(RunError::from)?;
+                if other {
+                    print(&format!("what lies in {data:?} is of runs on the embedded log, and stays\n"));
+                }
+                let told = format!("on {} or in {data:?}", settings.bootstrap);
+                Ok(Place { db: db.filter(|_| !other), log: Host::cluster(settings, app)?, told })
             }
         }
     }

@@ -87,14 +87,13 @@ impl Run {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         // What was processed and not committed counts for nothing: after a failure the error alone is true.
         if result.is_ok() {
-            let commit_ms = |share| (shared.commits.count() > 0).then(|| shared.commits.percentile_ms(share));
             tracing::info!(
                 records = count(&shared.records),
                 dropped = count(&shared.dropped),
                 dead_letters = count(&shared.dead_letters),
                 commits = shared.commits.count(),
-                commit_p50_ms = commit_ms(50),
-                commit_p99_ms = commit_ms(99),
+                commit_p50_ms = shared.commits.percentile_ms(50),
+                commit_p99_ms = shared.commits.percentile_ms(99),
                 "stopped"
             );
         }

@@ -1,13 +1,35 @@
-//! What carried the topics from which the state in a data directory came. On a cluster state is thrown away where the changelogs
-//! do not know it, that of the embedded log too; the embedded log takes what it finds for the truth, and would go on with a
-//! cluster's.
+//! What carried the topics from which the state in a data directory came. The embedded log takes what it finds for the truth, and
+//! would go on with a cluster's; on a cluster what its changelogs do not know is thrown away, and a store without one would go
+//! on with what the embedded log's topics left.
 
 use super::{App, Host, RunError};
-use crate::store::{Family, KeyValueStore, Writes};
+use crate::store::{Db, Family, KeyValueStore, StoreError, Writes};
 
-/// Under which it is noted in the data directory; gone with the state.
+/// Under which it is noted in the data directory that state is a cluster's; gone with the state.
 pub(super) fn key(app: &str) -> String {
     format!("on-kafka/{app}")
+}
+
+/// Whether state of the app lies here that came from the embedded log.
+///
+/// # Errors
+/// If the data directory cannot be read.
+pub fn holds_embedded_state(db: &Db, app: &str) -> Result<bool, StoreError> {
+    Ok(!is_noted(db, app)? && holds_rows(db, app)?)
+}
+
+fn is_noted(db: &Db, app: &str) -> Result<bool, StoreError> {
+    Ok(db.get(Family::Meta, key(app).as_bytes())?.is_some())
+}
+
+/// Whether any store that the app has had here holds anything.
+fn holds_rows(db: &Db, app: &str) -> Result<bool, StoreError> {
+    for store in KeyValueStore::names(db, app)? {
+        if KeyValueStore::holds_rows(db, app, &store)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl App {
@@ -16,25 +38,32 @@ impl App {
     /// # Errors
     /// If it is a cluster's, and there is none; or the embedded log's, and there is one.
     pub(super) fn check_carrier(&self, host: &Host) -> Result<(), RunError> {
-        let app = self.manifest.app.as_str();
-        let mut stores = self.blueprint.plan.subtopologies.iter().flat_map(|part| &part.stores).peekable();
-        if stores.peek().is_none() {
+        let (app, db) = (self.manifest.app.as_str(), &host.db);
+        if self.blueprint.plan.subtopologies.iter().all(|part| part.stores.is_empty()) {
             return Ok(());
         }
-        let noted = host.db.get(Family::Meta, key(app).as_bytes())?.is_some();
-        match (host.cluster_of(), noted) {
-            (Some(_), false) => {
-                for store in stores {
-                    if KeyValueStore::holds_rows(&host.db, app, &store.name)? {
-                        return Err(RunError::Carrier { app: app.into(), cluster: false });
-                    }
+        match (host.cluster_of().is_some(), is_noted(db, app)?) {
+            (true, false) if holds_rows(db, app)? => Err(RunError::Carrier { app: app.into(), cluster: false }),
+            (true, false) => note(db, app, true),
+            (false, true) if holds_rows(db, app)? => Err(RunError::Carrier { app: app.into(), cluster: true }),
+            // A run on a cluster that came to nothing.
+            (false, true) => {
+                for store in KeyValueStore::names(db, app)? {
+                    KeyValueStore::drop_all(db, app, &store)?;
                 }
-                let mut writes = Writes::default();
-                writes.put(Family::Meta, key(app), []);
-                Ok(host.db.apply(&writes, true)?)
+                note(db, app, false)
             }
-            (None, true) => Err(RunError::Carrier { app: app.into(), cluster: true }),
             _ => Ok(()),
         }
     }
+}
+
+fn note(db: &Db, app: &str, cluster: bool) -> Result<(), RunError> {
+    let mut writes = Writes::default();
+    if cluster {
+        writes.put(Family::Meta, key(app), []);
+    } else {
+        writes.delete(Family::Meta, key(app));
+    }
+    Ok(db.apply(&writes, true)?)
 }

@@ -139,8 +139,12 @@ pub enum RunError {
     },
     /// The app's state came from a cluster's topics, and the run is on the embedded log, or the other way round.
     #[error(
-        "MS-R016: the state of app {app} in this data directory is of a run on {}, take another --data-dir, or give the state up with millstream reset",
-        if *.cluster { "a Kafka cluster, and would be taken for that of the embedded log; say --kafka" } else { "the embedded log, and a run on a cluster would throw it away; say nothing of Kafka" }
+        "MS-R016: the state of app {app} in this data directory is of a run on {}",
+        if *.cluster {
+            "a Kafka cluster, and would be taken for that of the embedded log; say --kafka, take another --data-dir, or give the state up with millstream reset"
+        } else {
+            "the embedded log, and would be lost or taken for the cluster's; take another --data-dir for the cluster, or run without --kafka, --config and their variables"
+        }
     )]
     Carrier {
         /// The app.

@@ -23,6 +23,7 @@ mod work;
 
 pub use access::Access;
 pub use app_reset::{AppParts, AppReset, ResetTo};
+pub use carrier::holds_embedded_state;
 pub use error::RunError;
 pub use host::{Host, open};
 pub use reset::Reset;

@@ -66,6 +66,7 @@ impl Worker {
         let transaction = Transaction { offsets, fence: self.state.fence.clone(), last, ..Transaction::default() };
         if !transaction.offsets.is_empty() {
             self.log.commit(&self.app, &transaction)?;
+            self.state.refused.end();
         }
         Ok(())
     }

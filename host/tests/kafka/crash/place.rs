@@ -7,6 +7,7 @@ use crate::proxy::program;
 use millstream::store::{Db, Family, KeyValueStore, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -175,6 +176,14 @@ impl Place {
 
     pub(crate) fn said(&self, data: usize) -> String {
         std::fs::read_to_string(self.path(&format!("said-{data}"))).unwrap_or_default()
+    }
+
+    /// How many workers said that they have got tasks; they do under `RUST_LOG=millstream::worker::membership=info`.
+    pub(crate) fn workers_with_tasks(&self, data: usize) -> u64 {
+        let said = self.said(data);
+        let lines = said.lines().filter(|line| line.contains("got tasks from the group"));
+        let lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|line| line["fields"]["worker"].as_u64()).collect::<BTreeSet<_>>().len() as u64
     }
 
     /// Whether a child was stopped by a signal.

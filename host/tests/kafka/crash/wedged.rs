@@ -38,8 +38,7 @@ fn a_process_whose_worker_is_stuck_ends_and_others_go_on() {
     });
     let reached = place.path("reached");
     let stuck = start_stuck(&mut place, "sent:2:hang", &reached);
-    let got = || u64::try_from(place.said(0).matches("got tasks from the group").count()).unwrap_or(0);
-    await_that("both workers have tasks", || got() >= WORKERS);
+    await_that("both workers have tasks", || place.workers_with_tasks(0) == WORKERS);
     place.fill(1, 1);
     await_that("a worker is stuck", || Path::new(&reached).exists());
     // Another worker of the process may get the tasks, and cannot have them while the stuck one holds them.

@@ -37,8 +37,7 @@ fn trial(seed: u64, fault: Option<&str>) -> Option<Verdict> {
     let mut environment = vec![("MILLSTREAM_KILL_AT", PLACE), ("RUST_LOG", "millstream::worker::membership=info")];
     environment.extend(fault.map(|fault| ("MILLSTREAM_FAULT", fault)));
     let mut zombie = place.start_in(0, &[], &environment);
-    let got = || u64::try_from(place.said(0).matches("got tasks from the group").count()).unwrap_or(0);
-    await_that("both have tasks", || got() >= WORKERS);
+    await_that("both have tasks", || place.workers_with_tasks(0) == WORKERS);
     place.fill(1, PARTS);
     await_that("one stops", || place.is_stopped(&zombie));
     let stopped = Instant::now();
