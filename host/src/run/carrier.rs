@@ -25,7 +25,7 @@ fn is_noted(db: &Db, app: &str) -> Result<bool, StoreError> {
 /// Whether any store that the app has had here holds anything.
 fn holds_rows(db: &Db, app: &str) -> Result<bool, StoreError> {
     for store in KeyValueStore::names(db, app)? {
-        if KeyValueStore::holds_rows(db, app, &store)? {
+        if KeyValueStore::held(db, app, &store)? > 0 {
             return Ok(true);
         }
     }
@@ -42,28 +42,23 @@ impl App {
         if self.blueprint.plan.subtopologies.iter().all(|part| part.stores.is_empty()) {
             return Ok(());
         }
-        match (host.cluster_of().is_some(), is_noted(db, app)?) {
-            (true, false) if holds_rows(db, app)? => Err(RunError::Carrier { app: app.into(), cluster: false }),
-            (true, false) => note(db, app, true),
-            (false, true) if holds_rows(db, app)? => Err(RunError::Carrier { app: app.into(), cluster: true }),
-            // A run on a cluster that came to nothing.
-            (false, true) => {
-                for store in KeyValueStore::names(db, app)? {
-                    KeyValueStore::drop_all(db, app, &store)?;
-                }
-                note(db, app, false)
-            }
-            _ => Ok(()),
+        let (on_cluster, noted) = (host.cluster_of().is_some(), is_noted(db, app)?);
+        if on_cluster == noted {
+            return Ok(());
         }
+        if holds_rows(db, app)? {
+            return Err(RunError::Carrier { app: app.into(), cluster: noted });
+        }
+        let mut writes = Writes::default();
+        if on_cluster {
+            writes.put(Family::Meta, key(app), []);
+        } else {
+            // A run on a cluster that came to nothing.
+            for store in KeyValueStore::names(db, app)? {
+                KeyValueStore::drop_all(db, app, &store)?;
+            }
+            writes.delete(Family::Meta, key(app));
+        }
+        Ok(db.apply(&writes, true)?)
     }
-}
-
-fn note(db: &Db, app: &str, cluster: bool) -> Result<(), RunError> {
-    let mut writes = Writes::default();
-    if cluster {
-        writes.put(Family::Meta, key(app), []);
-    } else {
-        writes.delete(Family::Meta, key(app));
-    }
-    Ok(db.apply(&writes, true)?)
 }

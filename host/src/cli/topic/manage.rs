@@ -1,7 +1,7 @@
 //! `topic list`, `create`, `describe`, `delete`.
 
 use super::place::Place;
-use super::{existing, legal};
+use super::{existing, legal, shown};
 use crate::cli::cluster::Cluster;
 use crate::cli::out::{Error, print, table};
 use crate::record::{PARTITIONS_MAX, partitions};
@@ -10,9 +10,6 @@ use crate::transport::{Admin, Cleanup, TopicSpec, Transport, TransportError};
 use clap::Args;
 use serde_json::json;
 use std::path::Path;
-
-/// What the names of Kafka's own topics begin with.
-pub(super) const INTERNAL: &str = "__";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -75,11 +72,9 @@ fn bounds(log: &mut dyn Transport, spec: &TopicSpec) -> Result<Vec<(i32, i64, i6
     spec.all_partitions().map(one).collect()
 }
 
-pub(super) fn list(place: &mut Place, as_json: bool) -> Result<(), Error> {
+pub(super) fn list(log: &mut dyn Transport, as_json: bool) -> Result<(), Error> {
     let mut rows = vec![["TOPIC", "PARTITIONS", "RECORDS"].map(String::from).to_vec()];
-    let on_cluster = place.is_cluster();
-    let log = place.log()?;
-    for spec in log.topics()?.into_iter().filter(|spec| !(on_cluster && spec.name.as_str().starts_with(INTERNAL))) {
+    for spec in shown(log)? {
         let records: i64 = bounds(log, &spec)?.iter().map(|(_, start, end)| end - start).sum();
         if as_json {
             let line = json!({ "topic": spec.name.as_str(), "partitions": spec.partitions, "records": records });

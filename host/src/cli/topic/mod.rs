@@ -11,7 +11,7 @@ mod produce;
 use super::cluster::Cluster;
 use super::out::Error;
 use crate::record::Topic;
-use crate::transport::{TopicSpec, Transport};
+use crate::transport::{TopicSpec, Transport, TransportError, Truth};
 use clap::Subcommand;
 use place::Place;
 use std::path::Path;
@@ -71,7 +71,7 @@ Examples:
 impl Command {
     pub(super) fn run(self, data: &Path) -> Result<(), Error> {
         match self {
-            Self::List { cluster, json } => manage::list(&mut Place::open(&cluster, data)?, json),
+            Self::List { cluster, json } => manage::list(Place::open(&cluster, data)?.log()?, json),
             Self::Create(create) => create.run(data),
             Self::Describe { cluster, topic, json } => {
                 manage::describe(Place::open(&cluster, data)?.log()?, &topic, json)
@@ -85,13 +85,23 @@ impl Command {
     }
 }
 
+/// What the names of Kafka's own topics begin with.
+const INTERNAL: &str = "__";
+
+/// All topics but Kafka's own, which only a cluster has.
+fn shown(log: &mut dyn Transport) -> Result<Vec<TopicSpec>, TransportError> {
+    let on_cluster = log.truth() == Truth::Changelog;
+    let mut specs = log.topics()?;
+    specs.retain(|spec| !(on_cluster && spec.name.as_str().starts_with(INTERNAL)));
+    Ok(specs)
+}
+
 /// A topic that must be there.
 fn existing(log: &mut dyn Transport, name: &str) -> Result<TopicSpec, Error> {
     if let Some(spec) = log.topic(&Topic::new(name))? {
         return Ok(spec);
     }
-    let names = log.topics()?.into_iter().map(|spec| spec.name.to_string());
-    let names: Vec<String> = names.filter(|name| !name.starts_with(manage::INTERNAL)).collect();
+    let names: Vec<String> = shown(log)?.iter().map(|spec| spec.name.to_string()).collect();
     let near = super::nearest(name, &names);
     let remedy = if names.is_empty() {
         "no topic is there; is it the right place (--data-dir or --kafka)?".into()

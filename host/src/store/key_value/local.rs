@@ -61,20 +61,6 @@ impl KeyValueStore {
         writes.put(Family::Meta, self.checkpoint_key(), offset.get().to_be_bytes());
     }
 
-    /// Whether anything lies in any partition of the store `name` of an app.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn holds_rows(db: &Db, app: &str, name: &str) -> Result<bool, StoreError> {
-        let Some(number) = db.known_number(&number_of(app, name))? else { return Ok(false) };
-        let (prefix, mut found) = (number.to_be_bytes(), false);
-        db.scan(Family::KeyValue, &prefix, false, |key, _| {
-            found = key.starts_with(&prefix);
-            false
-        })?;
-        Ok(found)
-    }
-
     /// Whether nothing is committed.
     ///
     /// # Errors

@@ -3,8 +3,7 @@
 use super::keys::{offset_key, place};
 use super::{EmbeddedLog, State};
 use crate::fault;
-use crate::record::batch;
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Offset, TopicPartition, batch};
 use crate::store::{Family, Writes};
 use crate::transport::{Checkpoint, Transaction, TransportError};
 use std::collections::HashMap;
